@@ -1,0 +1,83 @@
+"""Proof, not trust: what `push` takes. It cannot be made unless every gate passed on these artifacts.
+
+The verdicts are read from the store, never from a message or a task's state: marking a gate as
+success by hand, clearing it or retrying around it leaves the proof where it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from components.admissions import Admission
+from components.errors import SluiceError
+from components.verdict import Verdict
+
+NO_BASELINE = "none"
+
+
+class NotApproved(SluiceError):
+    """The proof is incomplete; the message says what is missing or does not fit."""
+
+
+@dataclass(frozen=True)
+class Approval:
+    """That this model, made of these examples, passed every gate.
+
+    `model`: digest of the candidate; `baseline`: digest of the model it was judged against, or
+    `none`; `examples`: span → digest of every span it was trained or judged on; `data`: span →
+    the data gate's verdict on it; `admitted`: span → the admission of a refused one; `judgement`
+    and `infra`: the verdicts of the model gate and the infra gate.
+    """
+
+    pipeline: str
+    span: str
+    model: str
+    baseline: str
+    examples: Mapping[str, str]
+    data: Mapping[str, Verdict]
+    admitted: Mapping[str, Admission]
+    judgement: Verdict
+    infra: Verdict
+
+    def __post_init__(self) -> None:
+        """Raise NotApproved unless the proof is complete."""
+        if not self.examples or self.span not in self.examples:
+            raise NotApproved(f"{self._who} does not include the examples of its own span")
+        for span, digest in self.examples.items():
+            self._span_may_train(span, digest)
+        self._opened(self.judgement, "model", self.span)
+        self._opened(self.infra, "infra", self.span)
+        about_model = {"model": self.model, "baseline": self.baseline}
+        self._speaks_of(self.judgement, about_model)
+        self._speaks_of(self.infra, {"model": self.model})
+
+    @property
+    def _who(self) -> str:
+        return f"model {self.model[:12]} of {self.pipeline} {self.span}"
+
+    def _span_may_train(self, span: str, digest: str) -> None:
+        verdict = self.data.get(span)
+        if verdict is None:
+            raise NotApproved(f"{self._who}: there is no data verdict on {span}")
+        self._speaks_of(verdict, {"examples": digest})
+        admission = self.admitted.get(span)
+        if admission and (admission.examples, admission.span) == (digest, span):
+            return
+        self._opened(verdict, "data", span)
+
+    def _opened(self, verdict: Verdict, gate: str, span: str) -> None:
+        if (verdict.gate, verdict.pipeline, verdict.span) != (gate, self.pipeline, span):
+            found = f"{verdict.gate} verdict on {verdict.pipeline} {verdict.span}"
+            raise NotApproved(f"{self._who} needs the {gate} verdict on {span}, not the {found}")
+        if not verdict.passed:
+            raise NotApproved(f"{self._who} is not approved: {verdict.reason}")
+
+    def _speaks_of(self, verdict: Verdict, digests: Mapping[str, str]) -> None:
+        for name, digest in digests.items():
+            spoken = verdict.speaks_of.get(name)
+            if spoken != digest:
+                raise NotApproved(
+                    f"{self._who}: the {verdict.gate} verdict on {verdict.span} speaks of {name} "
+                    f"{str(spoken)[:12]}, not of {digest[:12]}; run that gate again"
+                )

@@ -1,0 +1,226 @@
+"""The order of the steps, written once. Airflow drives it; so does `sluice run`.
+
+`perform` does one step of one run. It finds what earlier steps made in the run's own record, and
+imports what the step needs only then: reading this module costs no TensorFlow.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from components import admissions, gates, ledger, runs, spec, store, window
+from components.approval import NO_BASELINE, Approval
+from components.errors import Halted
+from components.ledger import Release
+from components.runs import Run, StepRecord
+from components.spec import Spec
+from components.store import Artifact
+from components.verdict import Status, Verdict
+
+
+@dataclass(frozen=True)
+class Step:
+    """One verb of the plan. `gate`: its no is final, and no retry asks again."""
+
+    name: str
+    does: Callable[[Spec, Run], Artifact]
+    gate: bool = False
+    pool: str | None = None  # of scarce devices
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a driver passes on: the run, and the release when there is no more to do."""
+
+    run: Run
+    step: str
+    message: str
+    release: Release | None = None
+
+
+def ingest(pipeline: str, span: str) -> Outcome:
+    """Begin: take in the span and whatever the window lacks, and open the run of these inputs.
+
+    Raises Halted when the span has not arrived whole; the run is then on record as halted.
+    """
+    from components.ingest import ingest_window
+
+    what = spec.load(pipeline)
+    started = time.monotonic()
+    arrivals = ingest_window(what, span)
+    let_in = admissions.admissions(pipeline)
+    admitted = {s: let_in[d].examples for s, d in arrivals.digests.items() if d in let_in}
+    run = runs.open_run(what, span, arrivals.digests, admitted=admitted)
+    release = ledger.of_fingerprint(pipeline, run.fingerprint)
+    if release:
+        told = f"{pipeline} {span} is already released as version {release.version} from the same input"
+        return Outcome(run, "ingest", told, release)
+    return _conclude(run, "ingest", started, arrivals.artifact, gate=arrivals.refused)
+
+
+def describe(what: Spec, run: Run) -> Artifact:
+    """Make the statistics of every span in reach that has none; return those of the run's span."""
+    from components.describe import describe as statistics_of
+
+    for examples in window.examples_of(run):
+        statistics = statistics_of(what, examples)
+    return statistics
+
+
+def validate_data(what: Spec, run: Run) -> Artifact:
+    """Let the data gate judge every span in reach that it has not judged, the run's own last."""
+    from components.describe import describe as statistics_of
+    from components.validate_data import validate_data as judge
+
+    for examples in window.examples_of(run):
+        if examples.manifest.span != run.span and window.judged(what, examples):
+            continue
+        history = [
+            statistics_of(what, earlier) for earlier in window.accepted_before(what, run, examples)
+        ]
+        verdict = judge(what, examples, statistics_of(what, examples), history)
+        window.remember(examples, verdict)
+    return verdict
+
+
+def transform(what: Spec, run: Run) -> Artifact:
+    """Take the preprocessing's constants from the statistics of the spans that train."""
+    from components.describe import describe as statistics_of
+    from components.transform import transform as constants_of
+
+    chosen = window.choose(what, run)
+    return constants_of(what, run.span, [statistics_of(what, e) for e in chosen.train])
+
+
+def train(what: Spec, run: Run) -> Artifact:
+    """Train the candidate."""
+    from components.train import train as fit
+
+    chosen = window.choose(what, run)
+    constants = runs.artifact(run, "transform")
+    return fit(what, run.span, chosen.train, constants, _baseline(run.pipeline))
+
+
+def evaluate(what: Spec, run: Run) -> Artifact:
+    """Let the model gate judge the candidate against the baseline, on spans it never saw."""
+    from components.evaluate import evaluate as judge
+
+    chosen = window.choose(what, run)
+    model = runs.artifact(run, "train")
+    return judge(what, run.span, model, _baseline(run.pipeline), chosen.evaluate)
+
+
+def validate_infra(what: Spec, run: Run) -> Artifact:
+    """Let the infra gate load the candidate into a real server and ask it."""
+    from components.validate_infra import validate_infra as judge
+
+    return judge(what, run.span, runs.artifact(run, "train"), window.choose(what, run).evaluate)
+
+
+def push(what: Spec, run: Run) -> Artifact:
+    """Release the candidate, on proof; return the model that now serves."""
+    from components.push import push as release
+
+    model = runs.artifact(run, "train")
+    release(what, run, model, approval(what, run))
+    return model
+
+
+def approval(what: Spec, run: Run) -> Approval:
+    """Return the proof that the run's candidate may be released; raise NotApproved without it."""
+    chosen = window.choose(what, run)
+    used = [*chosen.train, *chosen.evaluate]
+    let_in = admissions.admissions(run.pipeline)
+    baseline = ledger.baseline(run.pipeline)
+    return Approval(
+        pipeline=run.pipeline,
+        span=run.span,
+        model=runs.artifact(run, "train").digest,
+        baseline=baseline.model if baseline else NO_BASELINE,
+        examples={e.manifest.span: e.digest for e in used},
+        data={e.manifest.span: gates.read(v) for e in used if (v := window.judged(what, e))},
+        admitted={e.manifest.span: let_in[e.digest] for e in used if e.digest in let_in},
+        judgement=gates.read(runs.artifact(run, "evaluate")),
+        infra=gates.read(runs.artifact(run, "validate_infra")),
+    )
+
+
+PLAN: tuple[Step, ...] = (
+    Step("describe", describe),
+    Step("validate_data", validate_data, gate=True),
+    Step("transform", transform),
+    Step("train", train, pool="gpu"),
+    Step("evaluate", evaluate, gate=True),
+    Step("validate_infra", validate_infra, gate=True),
+    Step("push", push),
+)
+STEPS: Mapping[str, Step] = {step.name: step for step in PLAN}
+
+
+def perform(step: Step, pipeline: str, run_id: str) -> Outcome:
+    """Do one step after `ingest`; raise Halted when it is a gate that does not open.
+
+    A run already released is left alone: its steps end at once and say so.
+    """
+    run = runs.load(pipeline, run_id)
+    release = ledger.of_fingerprint(pipeline, run.fingerprint)
+    if release:
+        told = f"already released as version {release.version} from the same input"
+        return Outcome(run, step.name, told, release)
+    started = time.monotonic()
+    what = spec.load(pipeline)
+    try:
+        made = step.does(what, run)
+    except Halted:
+        raise
+    except Exception as error:
+        _record(run, step.name, "error", None, f"{type(error).__name__}: {error}", started)
+        raise
+    return _conclude(run, step.name, started, made, gate=step.gate)
+
+
+def _conclude(run: Run, step: str, started: float, made: Artifact, *, gate: bool) -> Outcome:
+    """Write down what a step made; raise Halted when it is the verdict of a gate that is shut."""
+    if not gate:
+        _record(run, step, "done", made, "", started)
+        release = ledger.of_fingerprint(run.pipeline, run.fingerprint)
+        return Outcome(run, step, str(made.facts.get("summary", "")), release)
+    verdict = gates.read(made)
+    opens = verdict.passed or _admitted(run, verdict)
+    shut = "error" if verdict.status is Status.ERROR else "halted"
+    _record(run, step, "passed" if opens else shut, made, verdict.reason, started)
+    if not opens:
+        raise Halted(verdict)
+    return Outcome(run, step, verdict.reason)
+
+
+def _admitted(run: Run, verdict: Verdict) -> bool:
+    """Say whether a person let in the very examples that the data gate refused."""
+    if verdict.gate != "data":
+        return False
+    return verdict.speaks_of.get("examples") in admissions.admissions(run.pipeline)
+
+
+def _record(
+    run: Run, step: str, outcome: str, made: Artifact | None, message: str, started: float
+) -> None:
+    runs.record(
+        run,
+        StepRecord(
+            step=step,
+            outcome=outcome,  # type: ignore[arg-type]
+            artifact=str(made.folder.relative_to(store.root(run.pipeline))) if made else None,
+            message=message,
+            finished=datetime.now(UTC),
+            seconds=round(time.monotonic() - started, 3),
+        ),
+    )
+
+
+def _baseline(pipeline: str) -> Artifact | None:
+    """Return the model now serving, whole, or None before the first release."""
+    release = ledger.baseline(pipeline)
+    return store.load(store.root(pipeline) / release.artifact) if release else None

@@ -1,0 +1,149 @@
+"""Runs: one attempt to release a model for a span, from fixed inputs, under a version fixed at once.
+
+    var/store/<pipeline>/runs/<span>-<fingerprint>/run.json     written once, when the run opens
+                                                  /steps/*.json  what each step made or decided
+    var/store/<pipeline>/versions/<n>                            which run a version belongs to
+
+A run is its inputs: triggered again with the same ones it is the same run with the same version.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from components import store
+from components.errors import SluiceError, UsageError, near_miss
+from components.spec import Spec
+
+
+class Run(BaseModel):
+    """What is fixed when a run opens. `examples`: span → digest of all that the window may use."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    pipeline: str
+    span: str
+    version: int
+    fingerprint: str
+    opened: datetime
+    examples: dict[str, str]
+    files: dict[str, str]  # of the pipeline's folder and schema
+
+    @property
+    def folder(self) -> Path:
+        """Return the run's folder."""
+        return _folder(self.pipeline, self.id)
+
+
+class StepRecord(BaseModel):
+    """What a step came to. `artifact`: its folder, relative to the pipeline's store."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    step: str
+    outcome: Literal["done", "passed", "halted", "error"]
+    artifact: str | None
+    message: str
+    finished: datetime
+    seconds: float
+
+
+def open_run(
+    spec: Spec, span: str, examples: Mapping[str, str], *, admitted: Mapping[str, str] | None = None
+) -> Run:
+    """Open the run of these inputs, or return it if it is open already.
+
+    `examples`: span → digest of the examples in reach of the window; `admitted`: span → digest of
+    those that a person let in. The version is the pipeline's next, and taken for good.
+    """
+    inputs = {f"examples/{s}": d for s, d in examples.items()}
+    inputs |= {f"admitted/{s}": d for s, d in (admitted or {}).items()}
+    fingerprint = store.digest_of({"span": span, **spec.files, **inputs})
+    run_id = f"{span}-{fingerprint[:8]}"
+    path = _folder(spec.name, run_id) / "run.json"
+    with store.exclusive(path.parent.with_suffix(".lock")):
+        if not path.exists():
+            run = Run(
+                id=run_id,
+                pipeline=spec.name,
+                span=span,
+                version=_take_version(spec.name, run_id),
+                fingerprint=fingerprint,
+                opened=datetime.now(UTC),
+                examples=dict(examples),
+                files=spec.files,
+            )
+            store.write_atomically(path, run.model_dump_json(indent=2))
+    return load(spec.name, run_id)
+
+
+def load(pipeline: str, run_id: str) -> Run:
+    """Return a run by its id; raise UsageError when there is none, SluiceError when it is torn."""
+    path = _folder(pipeline, run_id) / "run.json"
+    try:
+        return Run.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        known = [run.id for run in all_runs(pipeline)]
+        raise UsageError(
+            f"pipeline {pipeline!r} has no run {run_id!r}{near_miss(run_id, known)}"
+        ) from None
+    except ValidationError as error:
+        raise SluiceError(f"{path} is torn: {str(error).splitlines()[0]}") from error
+
+
+def all_runs(pipeline: str) -> list[Run]:
+    """Return every run of a pipeline, in the order in which they were opened."""
+    found = sorted((store.root(pipeline) / "runs").glob("*/run.json"))
+    return sorted((load(pipeline, path.parent.name) for path in found), key=lambda r: r.opened)
+
+
+def record(run: Run, step: StepRecord) -> None:
+    """Write down what a step came to; a later try replaces it."""
+    store.write_atomically(
+        run.folder / "steps" / f"{step.step}.json", step.model_dump_json(indent=2)
+    )
+
+
+def steps(run: Run) -> dict[str, StepRecord]:
+    """Return what each step of the run came to, by step, in the order in which they finished."""
+    found = [
+        StepRecord.model_validate_json(path.read_bytes())
+        for path in (run.folder / "steps").glob("*.json")
+    ]
+    return {step.step: step for step in sorted(found, key=lambda s: s.finished)}
+
+
+def artifact(run: Run, step: str) -> store.Artifact:
+    """Return what a step of the run made, whole; raise SluiceError when it made nothing yet."""
+    done = steps(run).get(step)
+    if done is None or done.artifact is None:
+        raise SluiceError(f"run {run.id} has no {step!r} yet: run that step first")
+    return store.load(store.root(run.pipeline) / done.artifact)
+
+
+def _folder(pipeline: str, run_id: str) -> Path:
+    return store.root(pipeline) / "runs" / run_id
+
+
+def _take_version(pipeline: str, run_id: str) -> int:
+    """Return the next version, taken by creating its file: two runs cannot take the same."""
+    folder = store.root(pipeline) / "versions"
+    folder.mkdir(parents=True, exist_ok=True)
+    taken = [int(path.name) for path in folder.iterdir() if path.name.isdigit()]
+    version = max(taken, default=0) + 1
+    while True:
+        try:
+            handle = os.open(folder / str(version), os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
+        except FileExistsError:
+            version += 1
+            continue
+        with os.fdopen(handle, "w") as file:
+            file.write(run_id + "\n")
+        return version

@@ -1,0 +1,103 @@
+"""The window: which spans train, which judge, and which stay out because the data gate refused them.
+
+var/store/<pipeline>/validate_data/<span>/of-<digest>   names the latest verdict on examples
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from components import admissions, gates, store
+from components.errors import Halted
+from components.runs import Run
+from components.spec import Spec
+from components.store import Artifact
+from components.verdict import Check, Status, Verdict
+
+
+@dataclass(frozen=True)
+class Window:
+    """The examples that a run uses, oldest first; `refused` spans were in reach and stay out."""
+
+    train: Sequence[Artifact]
+    evaluate: Sequence[Artifact]
+    refused: Sequence[str]
+
+
+def choose(what: Spec, run: Run) -> Window:
+    """Return the run's window: accepted spans only, the latest of them to judge, earlier to train.
+
+    Raises Halted when less than half of the spans that should train are there and accepted.
+    """
+    reach = what.window_of(run.span)
+    judging = set(reach[-what.window.evaluate :])
+    let_in = admissions.admissions(run.pipeline)
+    train: list[Artifact] = []
+    evaluate: list[Artifact] = []
+    refused: list[str] = []
+    for examples in examples_of(run):
+        span = examples.manifest.span
+        if not accepted(what, examples, let_in):
+            refused.append(span)
+        else:
+            (evaluate if span in judging else train).append(examples)
+    least = (what.window.train + 1) // 2
+    if len(train) < least or not evaluate:
+        raise Halted(_too_short(what, run, len(train), len(evaluate), refused))
+    return Window(train, evaluate, refused)
+
+
+def examples_of(run: Run) -> list[Artifact]:
+    """Return the examples in reach of the run, whole, oldest first, its own span last."""
+    ordered = sorted(run.examples.items())
+    return [store.find("examples", run.pipeline, span, digest) for span, digest in ordered]
+
+
+def accepted_before(what: Spec, run: Run, examples: Artifact) -> list[Artifact]:
+    """Return the accepted examples in the run's reach that are older than these, oldest first."""
+    let_in = admissions.admissions(run.pipeline)
+    older = [e for e in examples_of(run) if e.manifest.span < examples.manifest.span]
+    return [e for e in older if accepted(what, e, let_in)]
+
+
+def accepted(what: Spec, examples: Artifact, let_in: dict[str, admissions.Admission]) -> bool:
+    """Say whether these examples may be in a window: the data gate passed them, or a person did."""
+    verdict = judged(what, examples)
+    if verdict is None:
+        return False
+    return examples.digest in let_in or gates.read(verdict).passed
+
+
+def judged(what: Spec, examples: Artifact) -> Artifact | None:
+    """Return the data gate's latest verdict on exactly these examples, or None before the first."""
+    verdict = store.pointed(what.name, _pointer(examples))
+    if verdict and gates.read(verdict).speaks_of.get("examples") == examples.digest:
+        return verdict
+    return None
+
+
+def remember(examples: Artifact, verdict: Artifact) -> None:
+    """Make this the latest verdict on these examples."""
+    store.point(_pointer(examples), verdict)
+
+
+def _pointer(examples: Artifact) -> Path:
+    folder = store.root(examples.manifest.pipeline) / "validate_data" / examples.manifest.span
+    return folder / f"of-{examples.digest[:16]}"
+
+
+def _too_short(what: Spec, run: Run, train: int, evaluate: int, refused: list[str]) -> Verdict:
+    told = (
+        f"the window has {train} accepted spans to train on and {evaluate} to judge on, of "
+        f"{what.window.train} and {what.window.evaluate}; {len(refused)} were refused"
+    )
+    check = Check(name="window", status=Status.FAILED, subject=run.span, message=told)
+    return Verdict(
+        gate="data",
+        pipeline=run.pipeline,
+        span=run.span,
+        speaks_of={"examples": run.examples.get(run.span, "")},
+        checks=(check,),
+    )
