@@ -24,11 +24,12 @@ class UsageError(SluiceError):
 
 
 class Halted(SluiceError):
-    """A gate refused to open. `verdict` says why; nothing after the gate may happen."""
+    """A gate refused to open. `verdict` says why, `run` which run; nothing after may happen."""
 
-    def __init__(self, verdict: Verdict) -> None:
+    def __init__(self, verdict: Verdict, run: str = "") -> None:
         super().__init__(verdict.reason)
         self.verdict = verdict
+        self.run = run
 
 
 def near_miss(given: str, known: Iterable[str]) -> str:

@@ -174,8 +174,9 @@ def perform(step: Step, pipeline: str, run_id: str) -> Outcome:
     what = spec.load(pipeline)
     try:
         made = step.does(what, run)
-    except Halted:
-        raise
+    except Halted as halt:
+        _record(run, step.name, "halted", None, str(halt), started)
+        raise Halted(halt.verdict, run.id) from None
     except Exception as error:
         _record(run, step.name, "error", None, f"{type(error).__name__}: {error}", started)
         raise
@@ -193,7 +194,7 @@ def _conclude(run: Run, step: str, started: float, made: Artifact, *, gate: bool
     shut = "error" if verdict.status is Status.ERROR else "halted"
     _record(run, step, "passed" if opens else shut, made, verdict.reason, started)
     if not opens:
-        raise Halted(verdict)
+        raise Halted(verdict, run.id)
     return Outcome(run, step, verdict.reason)
 
 

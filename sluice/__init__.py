@@ -1,0 +1,1 @@
+"""The command line, and the local stack: the plan in one process, without Airflow."""
