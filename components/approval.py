@@ -14,6 +14,7 @@ from components.errors import SluiceError
 from components.verdict import Verdict
 
 NO_BASELINE = "none"
+EXAMPLES = "examples/"  # before the span, where a manifest or verdict names one of several examples
 
 
 class NotApproved(SluiceError):
@@ -50,6 +51,7 @@ class Approval:
         self._opened(self.infra, "infra", self.span)
         about_model = {"model": self.model, "baseline": self.baseline}
         self._speaks_of(self.judgement, about_model)
+        self._judged_on_approved_examples()
         self._speaks_of(self.infra, {"model": self.model})
 
     @property
@@ -62,9 +64,27 @@ class Approval:
             raise NotApproved(f"{self._who}: there is no data verdict on {span}")
         self._speaks_of(verdict, {"examples": digest})
         admission = self.admitted.get(span)
-        if admission and (admission.examples, admission.span) == (digest, span):
-            return
+        if admission:
+            let_in = (admission.pipeline, admission.span, admission.examples)
+            if let_in == (self.pipeline, span, digest):
+                return
         self._opened(verdict, "data", span)
+
+    def _judged_on_approved_examples(self) -> None:
+        """The model gate names what it judged on as `examples/<span>`: all of it must be vouched for."""
+        judged = {
+            name.removeprefix(EXAMPLES): digest
+            for name, digest in self.judgement.speaks_of.items()
+            if name.startswith(EXAMPLES)
+        }
+        if not judged:
+            raise NotApproved(f"{self._who}: the model verdict does not say what it judged on")
+        for span, digest in judged.items():
+            if self.examples.get(span) != digest:
+                raise NotApproved(
+                    f"{self._who} was judged on examples {digest[:12]} of {span}, which no data "
+                    "verdict here speaks of; run the model gate again"
+                )
 
     def _opened(self, verdict: Verdict, gate: str, span: str) -> None:
         if (verdict.gate, verdict.pipeline, verdict.span) != (gate, self.pipeline, span):
