@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from components import admissions, gates, ledger, runs, spec, store, window
-from components.approval import NO_BASELINE, Approval
+from components.approval import EXAMPLES, NO_BASELINE, Approval
 from components.errors import Halted
 from components.ledger import Release
 from components.runs import Run, StepRecord
@@ -130,20 +130,26 @@ def push(what: Spec, run: Run) -> Artifact:
 
 
 def approval(what: Spec, run: Run) -> Approval:
-    """Return the proof that the run's candidate may be released; raise NotApproved without it."""
-    chosen = window.choose(what, run)
-    used = [*chosen.train, *chosen.evaluate]
+    """Return the proof that the run's candidate may be released; raise NotApproved without it.
+
+    Which examples need a verdict is read off the candidate and its judgement, not off the window.
+    """
+    model = runs.artifact(run, "train")
+    judgement = gates.read(runs.artifact(run, "evaluate"))
+    named = {**model.manifest.inputs, **judgement.speaks_of}
+    digests = {n.removeprefix(EXAMPLES): d for n, d in named.items() if n.startswith(EXAMPLES)}
+    used = [store.find("examples", run.pipeline, span, digest) for span, digest in digests.items()]
     let_in = admissions.admissions(run.pipeline)
     baseline = ledger.baseline(run.pipeline)
     return Approval(
         pipeline=run.pipeline,
         span=run.span,
-        model=runs.artifact(run, "train").digest,
+        model=model.digest,
         baseline=baseline.model if baseline else NO_BASELINE,
-        examples={e.manifest.span: e.digest for e in used},
+        examples=digests,
         data={e.manifest.span: gates.read(v) for e in used if (v := window.judged(what, e))},
         admitted={e.manifest.span: let_in[e.digest] for e in used if e.digest in let_in},
-        judgement=gates.read(runs.artifact(run, "evaluate")),
+        judgement=judgement,
         infra=gates.read(runs.artifact(run, "validate_infra")),
     )
 

@@ -50,7 +50,9 @@ class Airflow:
     def _ask(self, method: str, path: str, **about: Any) -> Any:
         answer = self._http.request(method, path, **about)
         if answer.is_error:
-            raise SluiceError(f"Airflow answered {answer.status_code} to {method} {path}: {answer.text}")
+            raise SluiceError(
+                f"Airflow answered {answer.status_code} to {method} {path}: {answer.text}"
+            )
         return answer.json()
 
 
@@ -62,7 +64,9 @@ def session(login: Login) -> Iterator[Airflow]:
         try:
             answer = http.post("/auth/token", json=who)
         except httpx.TransportError as error:
-            raise SluiceError(f"Airflow does not answer at {login.url}: {error}; start it: make up") from error
+            raise SluiceError(
+                f"Airflow does not answer at {login.url}: {error}; start it: make up"
+            ) from error
         if answer.is_error:
             raise SluiceError(f"Airflow at {login.url} refused {login.user!r}: {answer.text}")
         http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
