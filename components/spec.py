@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -27,6 +28,9 @@ METRICS: dict[str, Literal[-1, 0, 1]] = {
     "calibration": 0,
     "loss": -1,
 }
+NAME = r"[A-Za-z][A-Za-z0-9_-]*"
+ARRIVAL = "arrival"
+ONCE_A_DAY = r"([0-5]?\d) ([01]?\d|2[0-3]) \* \* \*"
 FILES = ("pipeline.yaml", "ingest.sql", "model.py")
 
 
@@ -57,14 +61,20 @@ class Source(_Part):
 
 
 class SpanUnit(_Part):
-    """The unit of arrival, and the earliest span there is (nothing before it is looked for)."""
+    """The unit of arrival, the earliest span there is, and the last one of a source that is closed.
+
+    No window looks before `first`; no schedule asks for what comes after `last`.
+    """
 
     unit: Literal["day"] = "day"
     first: str
+    last: str | None = None
 
-    @field_validator("first", mode="before")
+    @field_validator("first", "last", mode="before")
     @classmethod
-    def _is_a_span(cls, value: Any) -> str:
+    def _is_a_span(cls, value: Any) -> str | None:
+        if value is None:
+            return None
         key = str(value)  # YAML reads an unquoted 2013-01-01 as a date
         try:
             spans.parse(key)
@@ -130,7 +140,7 @@ class Spec(_Part):
     description: str = ""
     source: Source
     span: SpanUnit
-    schedule: str = "0 6 * * *"  # cron in UTC, or `arrival`
+    schedule: str = "0 6 * * *"  # a time of the day as cron in UTC, or `arrival`
     window: Window
     label: str
     key: Annotated[tuple[str, ...], Field(min_length=1)]
@@ -139,6 +149,17 @@ class Spec(_Part):
     thresholds: Annotated[tuple[Threshold, ...], Field(min_length=1)]
     serving: Serving
     files: dict[str, str]  # path within the house → digest of what it says
+
+    @field_validator("schedule")
+    @classmethod
+    def _is_once_a_day(cls, value: str) -> str:
+        if value != ARRIVAL and not re.fullmatch(ONCE_A_DAY, value):
+            raise ValueError(
+                "must be one minute and hour of every day in UTC, since a span is a day, such as "
+                f"'0 6 * * *'; or {ARRIVAL!r}, to run when data is announced"
+                f"{near_miss(value, [ARRIVAL])}"
+            )
+        return value
 
     @property
     def folder(self) -> Path:
@@ -203,6 +224,11 @@ def load(name: str) -> Spec:
         known = names()
         listed = f"there are {', '.join(known)}" if known else f"{home.pipelines()} holds none"
         raise UsageError(f"no pipeline {name!r}: {listed}{near_miss(name, known)}")
+    if not re.fullmatch(NAME, name):
+        raise UsageError(
+            f"{_short(folder)}: the folder names the pipeline, the DAG and its store; "
+            "write it in letters, digits, `_` and `-`, a letter first"
+        )
     for file in (*(folder / f for f in FILES), home.schemas() / f"{name}.pbtxt"):
         if not file.is_file():
             raise UsageError(f"{_short(file)}: the file is missing; every pipeline has one")
