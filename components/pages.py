@@ -1,33 +1,106 @@
 """Pages for people: a gate's verdict as one self-contained HTML file, without script.
 
-Rendering reads and never computes: every figure on the page stands in the verdict. Every value is
-escaped, since names of columns, slices and values come out of data.
+Rendering reads and never computes: every figure on the page stands in the verdict; only the lengths
+of bars are worked out here. Every value is escaped, since columns, slices and values are data.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from components.verdict import Verdict
+from components.ledger import Release
+from components.runs import Run, StepRecord
+from components.verdict import Status, Verdict
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+# For an HTTP header; the pages carry the same in a <meta>, but for `frame-ancestors`.
+POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+# How a verdict is told, and the order in which its checks are listed.
+WORDS = {Status.PASSED: "passed", Status.FAILED: "halted", Status.ERROR: "could not judge"}
+ORDER = (Status.ERROR, Status.FAILED, Status.WARNED, Status.SKIPPED, Status.PASSED)
 
-def verdict_page(verdict: Verdict) -> str:
-    """Return the HTML page of a verdict."""
-    return _templates().get_template("verdict.html").render(verdict=verdict)
+
+def verdict_page(verdict: Verdict, serving: Release | None = None) -> str:
+    """Return the HTML page of a verdict; `serving`: what serves meanwhile, where that is known."""
+    grouped = [(status, [c for c in verdict.checks if c.status is status]) for status in ORDER]
+    return _render(
+        "verdict.html",
+        verdict=verdict,
+        word=WORDS[verdict.status],
+        groups=[(str(status), checks) for status, checks in grouped if checks],
+        serving=serving,
+    )
+
+
+def step_page(run: Run, step: StepRecord) -> str:
+    """Return the HTML page of a step that has no verdict to show: what it came to."""
+    return _render("step.html", run=run, step=step)
+
+
+def message_page(title: str, message: str) -> str:
+    """Return an HTML page with one message."""
+    return _render("message.html", title=title, message=message)
+
+
+def _render(template: str, **about: Any) -> str:
+    return _templates().get_template(template).render(policy=POLICY, **about)
 
 
 @cache
 def _templates() -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    return Environment(
+    templates = Environment(
         loader=PackageLoader("components"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    templates.filters.update(figure=_figure, shape=_shape, columns=_columns, share=_share)
+    return templates
+
+
+def _figure(value: Any) -> str:
+    """Return a value as a person reads it: 4 significant digits, thousands apart, None as a dash."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.4g}" if abs(value) < 10_000 else f"{value:,.0f}"
+    return str(value)
+
+
+def _shape(value: Any) -> str:
+    """Return how a piece of evidence is best shown: value, text, pairs, rows, list or parts."""
+    if isinstance(value, str) and "\n" in value:
+        return "text"
+    if isinstance(value, Mapping):
+        return "parts" if any(_nested(v) for v in value.values()) else "pairs"
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return "rows" if value and all(isinstance(row, Mapping) for row in value) else "list"
+    return "value"
+
+
+def _nested(value: Any) -> bool:
+    return isinstance(value, Mapping | list | tuple)
+
+
+def _columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the keys of a table's rows, in the order in which they first appear."""
+    return list(dict.fromkeys(key for row in rows for key in row))
+
+
+def _share(value: Any, whole: Any) -> float:
+    """Return the length of a bar in percent of the longest, 0 for what is no number."""
+    try:
+        return round(min(max(100 * float(value) / float(whole), 0.0), 100.0), 1)
+    except (TypeError, ValueError, ZeroDivisionError):
+        return 0.0
