@@ -31,7 +31,8 @@ def judge(
         verdict = look(draft)
         (draft.folder / JSON).write_text(verdict.model_dump_json(indent=2))
         (draft.folder / PAGE).write_text(pages.verdict_page(verdict))
-        return {"status": str(verdict.status), "reason": verdict.reason}
+        summary = verdict.evidence.get("summary", verdict.reason)
+        return {"status": str(verdict.status), "reason": verdict.reason, "summary": summary}
 
     def unmeasured(found: store.Artifact) -> bool:
         return read(found).status is Status.ERROR

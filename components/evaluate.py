@@ -1,0 +1,187 @@
+"""evaluate: the model gate. Candidate and baseline on the same examples, overall and by slice.
+
+The examples are those of later spans than the candidate was trained on; what TFMA's viewers read is
+kept beside the verdict, in the folder `tfma`.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pydantic import JsonValue
+
+from components import gates, scoring, store
+from components.approval import EXAMPLES, NO_BASELINE
+from components.errors import SluiceError, near_miss
+from components.population import BASELINE, CANDIDATE, Population, population
+from components.spec import Spec, Threshold
+from components.store import Artifact
+from components.thresholds import answer, finite, questions
+from components.verdict import Check, Status, Verdict, failed_to_measure
+
+log = logging.getLogger(__name__)
+
+RESULT = "tfma"  # the folder that `tfma.load_eval_result` opens
+SHOWN = 60  # slices on the page, the largest
+Evidence = dict[str, JsonValue]
+
+
+def evaluate(
+    spec: Spec,
+    span: str,
+    model: Artifact,
+    baseline: Artifact | None,
+    examples: Sequence[Artifact],
+) -> Artifact:
+    """Return the model gate's verdict on the candidate `model`, against the model now serving.
+
+    `examples`: of the spans that judge. Whatever keeps the gate from measuring is an error in the
+    verdict, which keeps it shut.
+    """
+    about = {"model": model.digest, "baseline": baseline.digest if baseline else NO_BASELINE}
+    about |= {EXAMPLES + e.manifest.span: e.digest for e in examples}
+    models = {CANDIDATE: model} | ({BASELINE: baseline} if baseline else {})
+
+    def look(draft: store.Draft) -> Verdict:
+        result = draft.folder / RESULT
+        checks = [*unseen(models, [e.manifest.span for e in examples])]
+        evidence: Evidence = {}
+        try:
+            rows, unlabelled = _labelled(spec, examples)
+            scores = {name: scoring.load(m).scores(rows) for name, m in models.items()}
+            judging = population(rows[spec.label].to_numpy(), scores, rows, spec.slices)
+            answers, evidence = judge(spec.thresholds, judging, result)
+            checks += answers
+            evidence |= {"unlabelled": unlabelled, "spans": len(examples)}
+            evidence["summary"] = _summary(evidence)
+        except Exception as problem:
+            log.exception("the model gate could not measure")
+            shutil.rmtree(result, ignore_errors=True)
+            checks.append(failed_to_measure("evaluation", problem))
+        return Verdict(
+            gate="model",
+            pipeline=spec.name,
+            span=span,
+            speaks_of=about,
+            checks=tuple(checks),
+            evidence=evidence,
+        )
+
+    asked = spec.model_dump(mode="json", include={"label", "slices", "thresholds"})
+    return gates.judge("evaluate", spec.name, span, inputs=about, parameters=asked, look=look)
+
+
+def unseen(models: Mapping[str, Artifact], judging: Sequence[str]) -> list[Check]:
+    """Return the checks that no span judges a model that it trained: none when all is well.
+
+    A candidate so trained fails. A baseline is only warned of: it is the better for it.
+    """
+    checks = []
+    for name, model in models.items():
+        inputs = [i for i in model.manifest.inputs if i.startswith(EXAMPLES)]
+        seen = sorted({i.removeprefix(EXAMPLES) for i in inputs} & set(judging))
+        who = f"the {name}, model {model.digest[:12]} of {model.manifest.span},"
+        status = Status.FAILED if name == CANDIDATE else Status.WARNED
+        if not inputs:
+            status, told = Status.ERROR, f"{who} does not say which spans it was trained on"
+        elif seen:
+            told = f"{who} was trained on {', '.join(seen)}, by which it would be judged"
+        else:
+            continue
+        checks.append(
+            Check(
+                name="unseen",
+                status=status,
+                subject=name,
+                seen=", ".join(seen),
+                expected="trained on none of the spans that judge",
+                message=told,
+                values={"model": model.digest, "spans": list(seen)},
+            )
+        )
+    return checks
+
+
+def judge(
+    thresholds: Sequence[Threshold], judging: Population, folder: Path
+) -> tuple[list[Check], Evidence]:
+    """Return a check for every bound and slice, and the figures; write TFMA's result to `folder`."""
+    from components import tfma_results
+
+    asked = questions(thresholds, judging.slicings, judging.label, judging.scores.get(BASELINE))
+    how = tfma_results.write(tfma_results.config(judging, asked), judging, folder)
+    figures = tfma_results.figures(folder)
+    checks = [answer(question, figures[question.slice.key]) for question in asked]
+    if all(check.status is Status.SKIPPED for check in checks):
+        told = f"none of {len(checks)} thresholds could be judged: {checks[0].message}"
+        checks.append(Check(name="thresholds", status=Status.ERROR, message=told))
+    evidence: Evidence = {
+        "metrics": _finite(figures[()][CANDIDATE]),
+        "examples": len(judging.label),
+        "slices_in_all": len(figures) - 1,
+        "slices": _largest(judging, figures),
+        "computed_by": how,
+    }
+    if BASELINE in judging.scores:
+        evidence["baseline_metrics"] = _finite(figures[()][BASELINE])
+    return checks, evidence
+
+
+def _largest(judging: Population, figures: Mapping[Any, Mapping[str, Any]]) -> list[JsonValue]:
+    """Return the figures of the largest slices, overall first."""
+    sizes = [
+        (s, int(n))
+        for parts in judging.slicings
+        for s, n in zip(parts, parts.totals(), strict=True)
+    ]
+    sizes.sort(key=lambda pair: -pair[1])
+    return [
+        {
+            "slice": part.name,
+            "examples": examples,
+            **{model: _finite(values) for model, values in figures[part.key].items()},
+        }
+        for part, examples in sizes[:SHOWN]
+    ]
+
+
+def _labelled(spec: Spec, examples: Sequence[Artifact]) -> tuple[pd.DataFrame, int]:
+    """Return the rows that have a label, and how many have none (cancelled flights, say)."""
+    from pyarrow import dataset
+
+    if not examples:
+        raise SluiceError("no span is left to judge by; widen `window.evaluate`")
+    paths = [str(e.file("examples.parquet")) for e in examples]
+    rows = dataset.dataset(paths, format="parquet").to_table().to_pandas()
+    if spec.label not in rows:
+        raise SluiceError(
+            f"the examples have no column {spec.label!r}; mend ingest.sql or `label`"
+            f"{near_miss(spec.label, rows.columns)}"
+        )
+    known = rows[spec.label].notna()
+    return rows[known].reset_index(drop=True), int((~known).sum())
+
+
+def _summary(evidence: Mapping[str, Any]) -> str:
+    """Return the one line that a driver prints."""
+    told = f"AUC {_short(evidence['metrics'])}"
+    if "baseline_metrics" in evidence:
+        told += f" (baseline {_short(evidence['baseline_metrics'])})"
+    return (
+        f"{told} on {evidence['examples']:,} examples of {evidence['spans']} spans, "
+        f"{evidence['slices_in_all']} slices"
+    )
+
+
+def _short(metrics: Mapping[str, float | None]) -> str:
+    auc = metrics["auc"]
+    return "undefined" if auc is None else f"{auc:.3f}"
+
+
+def _finite(values: Mapping[str, float]) -> dict[str, JsonValue]:
+    return {name: finite(value) for name, value in sorted(values.items())}
