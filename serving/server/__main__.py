@@ -73,10 +73,11 @@ def _serve(flags: argparse.Namespace, stop: threading.Event, started: float) -> 
     from serving.server.config import ModelServerConfig, single_model
     from serving.server.grpc_api import GrpcServer
     from serving.server.metrics import DEFAULT_PATH
-    from serving.server.models import LoadPolicy, Models
+    from serving.server.models import Models
     from serving.server.rest_api import RestApi, RestServer
     from serving.server.servable import Servable, load
     from serving.server.text_config import MonitoringConfig, parse
+    from serving.server.versions import LoadPolicy, Versions
     from serving.server.warmup import warm_up
 
     batching = None
@@ -98,13 +99,13 @@ def _serve(flags: argparse.Namespace, stop: threading.Event, started: float) -> 
             warm_up(servable)
         return servable
 
+    policy = LoadPolicy(
+        threads=flags.num_load_threads,
+        retries=flags.max_num_load_retries,
+        retry_interval_s=flags.load_retry_interval_micros / 1e6,
+    )
     models = Models(
-        loader,
-        LoadPolicy(
-            threads=flags.num_load_threads,
-            retries=flags.max_num_load_retries,
-            retry_interval_s=flags.load_retry_interval_micros / 1e6,
-        ),
+        Versions(loader, policy),
         flags.file_system_poll_wait_seconds,
         flags.allow_version_labels_for_unavailable_models,
     )

@@ -24,7 +24,7 @@ from tensorflow_serving.apis import (  # isort: skip
     model_management_pb2,
 )
 
-from serving.server import inference, metrics
+from serving.server import examples, inference, metrics
 from serving.server.errors import Code, ServingError, as_serving_error, invalid
 from serving.server.models import Models
 
@@ -48,16 +48,16 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
 
     def Classify(self, request: Any, context: grpc.ServicerContext) -> Any:
         """Run a classification signature on tf.Examples."""
-        return self._answer("Classify", request.model_spec, inference.classify, request, context)
+        return self._answer("Classify", request.model_spec, examples.classify, request, context)
 
     def Regress(self, request: Any, context: grpc.ServicerContext) -> Any:
         """Run a regression signature on tf.Examples."""
-        return self._answer("Regress", request.model_spec, inference.regress, request, context)
+        return self._answer("Regress", request.model_spec, examples.regress, request, context)
 
     def MultiInference(self, request: Any, context: grpc.ServicerContext) -> Any:
         """Run several classification and regression signatures on the same tf.Examples."""
         spec = request.tasks[0].model_spec if request.tasks else None
-        return self._answer("MultiInference", spec, inference.multi_inference, request, context)
+        return self._answer("MultiInference", spec, examples.multi_inference, request, context)
 
     def GetModelMetadata(self, request: Any, context: grpc.ServicerContext) -> Any:
         """Return the signatures of a version."""

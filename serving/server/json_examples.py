@@ -9,9 +9,10 @@ import numpy as np
 from tensorflow.core.example import example_pb2, feature_pb2
 from tensorflow_serving.apis import classification_pb2, input_pb2, regression_pb2
 
-from serving.server import inference
+from serving.server import examples
 from serving.server.errors import invalid
-from serving.server.json_tensors import is_base64, show, signature_name, to_bytes
+from serving.server.json_requests import signature_name
+from serving.server.json_tensors import is_base64, show, to_bytes
 from serving.server.servable import Servable
 
 
@@ -20,7 +21,7 @@ def classify(servable: Servable, document: dict[str, Any]) -> dict[str, Any]:
     request = classification_pb2.ClassificationRequest()
     request.model_spec.signature_name = signature_name(document)
     _read(document, request.input)
-    result = inference.classify(servable, request).result
+    result = examples.classify(servable, request).result
     return {
         "results": [
             [[one.label, _decimal(one.score)] for one in classifications.classes]
@@ -34,7 +35,7 @@ def regress(servable: Servable, document: dict[str, Any]) -> dict[str, Any]:
     request = regression_pb2.RegressionRequest()
     request.model_spec.signature_name = signature_name(document)
     _read(document, request.input)
-    result = inference.regress(servable, request).result
+    result = examples.regress(servable, request).result
     return {"results": [_decimal(one.value) for one in result.regressions]}
 
 
@@ -43,19 +44,19 @@ def _decimal(value: float) -> float:
 
 
 def _read(document: dict[str, Any], target: input_pb2.Input) -> None:
-    examples = document.get("examples")
-    if examples is None:
+    given = document.get("examples")
+    if given is None:
         raise invalid(
             f"JSON Value: {show(document)} When method is classify, key 'examples' is expected "
             "and was not found"
         )
-    if not isinstance(examples, list):
+    if not isinstance(given, list):
         raise invalid(
             f"JSON Value: {show(document)} Expecting 'examples' value to be an list/array"
         )
-    if not examples:
+    if not given:
         raise invalid(f"JSON Value: {show(document)} 'examples' value is an empty array")
-    parsed = [_example(example) for example in examples]
+    parsed = [_example(example) for example in given]
     if "context" in document:
         target.example_list_with_context.context.CopyFrom(_example(document["context"]))
         target.example_list_with_context.examples.extend(parsed)

@@ -17,12 +17,17 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import unquote
 
-import google.protobuf
 import uvicorn
-from google.protobuf import json_format
 from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2
 
-from serving.server import grpc_api, inference, json_examples, json_tensors, metrics
+from serving.server import (
+    grpc_api,
+    inference,
+    json_examples,
+    json_requests,
+    json_status,
+    metrics,
+)
 from serving.server.errors import Code, ServingError, as_serving_error, invalid
 from serving.server.models import Models
 from serving.server.servable import DEFAULT_SIGNATURE, Servable
@@ -37,13 +42,6 @@ _GET = re.compile(
 MAX_INFLATED_BYTES = 100 * 2**20
 _JSON = b"application/json"
 _TEXT = b"text/plain"
-# protobuf 5.26 renamed the option that writes fields at their defaults.
-_WITH_DEFAULTS: dict[str, Any] = (
-    {"including_default_value_fields": True}
-    if int(google.protobuf.__version__.split(".")[0]) < 5
-    else {"always_print_fields_with_no_presence": True}
-)
-
 Answer = tuple[int, bytes, bytes]
 
 
@@ -113,16 +111,20 @@ class RestApi:
         if not match["metadata"]:
             status = get_model_status_pb2.GetModelStatusRequest()
             _fill_spec(status.model_spec, match, with_label=False)
-            return _dump(_status_json(grpc_api.model_status(self._models, status)), indent=1)
+            return _dump(
+                json_status.status_json(grpc_api.model_status(self._models, status)), indent=1
+            )
         metadata = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
         _fill_spec(metadata.model_spec, match)
-        return _dump(_metadata_json(grpc_api.model_metadata(self._models, metadata)), indent=1)
+        return _dump(
+            json_status.metadata_json(grpc_api.model_metadata(self._models, metadata)), indent=1
+        )
 
     def _infer(self, match: re.Match[str], body: bytes) -> bytes:
         start = time.perf_counter()
         name, method = unquote(match["name"]), match["method"].lower()
         try:
-            document = json_tensors.parse_object(body)
+            document = json_requests.parse_object(body)
             servable = self._find(name, match)
             if method == "predict":
                 answer = _predict(servable, document)
@@ -149,15 +151,15 @@ class RestApi:
 
 
 def _predict(servable: Servable, document: dict[str, Any]) -> dict[str, Any]:
-    name = json_tensors.signature_name(document) or DEFAULT_SIGNATURE
+    name = json_requests.signature_name(document) or DEFAULT_SIGNATURE
     if name not in servable.signatures:
         raise invalid(f'Serving signature name: "{name}" not found in signature def')
     signature = inference.predict_signature(servable, name)
-    rows, arrays = json_tensors.read_predict(document, signature.inputs)
+    rows, arrays = json_requests.read_predict(document, signature.inputs)
     outputs = inference.run(servable, signature, arrays, "Predict")
     if rows:
-        return {"predictions": json_tensors.to_rows(outputs)}
-    return {"outputs": json_tensors.to_columns(outputs)}
+        return {"predictions": json_requests.to_rows(outputs)}
+    return {"outputs": json_requests.to_columns(outputs)}
 
 
 def _version(digits: str) -> int:
@@ -172,36 +174,6 @@ def _fill_spec(spec: Any, match: re.Match[str], with_label: bool = True) -> None
         spec.version.value = _version(match["version"])
     elif match["label"] and with_label:
         spec.version_label = unquote(match["label"])
-
-
-def _status_json(response: Any) -> dict[str, Any]:
-    state_name = get_model_status_pb2.ModelVersionStatus.State.Name
-    return {
-        "model_version_status": [
-            {
-                "version": str(status.version),
-                "state": state_name(status.state),
-                "status": {
-                    "error_code": Code(status.status.error_code).name,
-                    "error_message": status.status.error_message,
-                },
-            }
-            for status in response.model_version_status
-        ]
-    }
-
-
-def _metadata_json(response: Any) -> dict[str, Any]:
-    signatures = get_model_metadata_pb2.SignatureDefMap()
-    response.metadata["signature_def"].Unpack(signatures)
-    return {
-        "model_spec": _message_json(response.model_spec),
-        "metadata": {"signature_def": _message_json(signatures)},
-    }
-
-
-def _message_json(message: Any) -> dict[str, Any]:
-    return json_format.MessageToDict(message, preserving_proto_field_name=True, **_WITH_DEFAULTS)
 
 
 def _inflate(body: bytes) -> bytes:

@@ -12,7 +12,7 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow_serving.apis import prediction_log_pb2
 
-from serving.server import inference, metrics
+from serving.server import examples, inference, metrics
 from serving.server.errors import Code, ServingError, as_serving_error, invalid
 from serving.server.servable import Servable
 
@@ -62,10 +62,10 @@ def _replay(servable: Servable, record: bytes) -> None:
     if kind == "predict_log":
         inference.predict(servable, log.predict_log.request)
     elif kind == "classify_log":
-        inference.classify(servable, log.classify_log.request)
+        examples.classify(servable, log.classify_log.request)
     elif kind == "regress_log":
-        inference.regress(servable, log.regress_log.request)
+        examples.regress(servable, log.regress_log.request)
     elif kind == "multi_inference_log":
-        inference.multi_inference(servable, log.multi_inference_log.request)
+        examples.multi_inference(servable, log.multi_inference_log.request)
     else:
         raise ServingError(Code.UNIMPLEMENTED, f"Unsupported log_type for warmup: {kind}")
