@@ -1,0 +1,197 @@
+"""network: the net that a pipeline's `model.py` describes, checked, and its weights.
+
+`model.py` runs in a module of its own, is not left importable, and its mistakes are told with file
+and line.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from components import home, transform
+from components.errors import SluiceError
+from components.preprocessing import inputs
+from components.spec import Spec
+from components.store import Artifact
+from components.transform import Constants
+
+WEIGHTS = "weights.npz"
+
+
+def build(spec: Spec, constants: Constants, *, precision: str = "float32") -> Any:
+    """Return the compiled net of `model.py`, the same to the bit for the same seed.
+
+    `precision`: the Keras dtype policy to build it under. Raises SluiceError, with file and line
+    where there is one, for a mistake in `model.py` or a net that cannot be trained and served.
+    """
+    path = spec.folder / "model.py"
+    before = keras.config.dtype_policy()
+    keras.backend.clear_session(
+        free_memory=False
+    )  # or layers are named after what was built before
+    keras.utils.set_random_seed(spec.train.seed)
+    keras.config.set_dtype_policy(precision)
+    try:
+        with blamed(path):
+            net = _module(path).model(inputs(constants), dict(constants.vocabulary_sizes))
+    finally:
+        keras.config.set_dtype_policy(before)
+    fault = _fault(net, constants)
+    if fault:
+        raise SluiceError(f"{_short(path)}: {fault}")
+    net.jit_compile = spec.train.xla  # a matter of the spec; Keras would choose by itself
+    return net
+
+
+@contextmanager
+def blamed(path: Path) -> Iterator[None]:
+    """Turn what code in `path` raises into a SluiceError of one line with its file and line."""
+    try:
+        yield
+    except SluiceError:
+        raise
+    except (Exception, SystemExit) as error:
+        lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if _same(f, path)]
+        if isinstance(error, SyntaxError):
+            lines.append(error.lineno)
+        where = f" line {lines[-1]}" if lines else ""
+        told = " ".join(str(error).split())[:500]
+        raise SluiceError(f"{_short(path)}{where}: {type(error).__name__}: {told}") from error
+
+
+def probe(spec: Spec, net: Any, fed: Mapping[str, Any]) -> None:
+    """Ask the untrained net about a few real rows; raise SluiceError unless it gives probabilities."""
+    path = spec.folder / "model.py"
+    with blamed(path):
+        scores = np.asarray(keras.ops.convert_to_numpy(net(_taken(net, fed), training=False)))
+    odd = scores[~((scores >= 0) & (scores <= 1))]
+    if odd.size:
+        raise SluiceError(
+            f"{_short(path)}: the net answers {odd[0]:.6g} where a probability belongs; "
+            'end it with a Dense(1, activation="sigmoid"), and divide by nothing that can be 0'
+        )
+
+
+def score(net: Any, fed: Mapping[str, Any]) -> Any:
+    """Return the net's answers to what it is fed by column, float32 of shape [n]."""
+    answers = net(_taken(net, fed), training=False)
+    return keras.ops.reshape(keras.ops.cast(answers, "float32"), (-1,))
+
+
+def save_weights(net: Any, path: Path) -> None:
+    """Write the weights, by name, the same bytes for the same weights."""
+    np.savez(path, **{name: np.asarray(weight) for name, weight in _named(net).items()})
+
+
+def warm_start(net: Any, constants: Constants, baseline: Artifact) -> str:
+    """Give the net the baseline's weights, all or none; return in words what came of it.
+
+    The rows of an embedding follow their categories; a category new to the vocabulary keeps the
+    row that the net was built with.
+    """
+    with np.load(baseline.file(WEIGHTS)) as file:
+        old = {name: file[name] for name in file.files}
+    new = _named(net)
+    if list(old) != list(new):
+        return "cold: the baseline's net has other layers"
+    moved, start = _moved(constants, transform.load(baseline)), {}
+    followed = _embeddings(net)
+    stuck = moved.keys() - followed.values()
+    if stuck:
+        return f"cold: no embedding of {min(stuck)!r} shows where its changed vocabulary went"
+    for name, weight in new.items():
+        column = followed.get(weight.path)
+        if column in moved:
+            rows = np.array(weight)
+            rows[moved[column][0]] = old[name][moved[column][1]]
+            start[name] = rows
+        elif old[name].shape == tuple(weight.shape):
+            start[name] = old[name]
+        else:
+            return f"cold: {name} was {old[name].shape}, and is {tuple(weight.shape)}"
+    for name, values in start.items():
+        new[name].assign(values)
+    return f"warm: from the model of {baseline.manifest.span}"
+
+
+def _module(path: Path) -> Any:
+    """Run the file as a module that nobody else can import."""
+    described = importlib.util.spec_from_file_location(f"pipeline_{path.parent.name}", path)
+    assert described is not None
+    assert described.loader is not None
+    module = importlib.util.module_from_spec(described)
+    described.loader.exec_module(module)
+    return module
+
+
+def _fault(net: Any, constants: Constants) -> str:
+    """Return what is wrong with what model() returned, and the remedy; nothing if all is well."""
+    if not isinstance(net, keras.Model):
+        return f"model() returned {type(net).__name__}; return a compiled keras.Model"
+    if not net.compiled:
+        return "model() returned a net that is not compiled; call its compile(optimizer, loss)"
+    fed = getattr(net, "input", None)
+    known = [column.name for column in constants.columns]
+    if not isinstance(fed, dict) or not fed.keys() <= set(known):
+        return (
+            "the net does not take the inputs it was given; make it as keras.Model(inputs, output)"
+        )
+    output = net.output
+    if getattr(output, "shape", None) != (None, 1):
+        return f"the net's output is {_shape(output)}; it must be one number a row, (None, 1)"
+    if output.dtype != "float32":
+        return f'the net answers in {output.dtype}; give its last layer dtype="float32"'
+    return ""
+
+
+def _shape(output: Any) -> str:
+    return f"of shape {output.shape}" if hasattr(output, "shape") else f"a {type(output).__name__}"
+
+
+def _taken(net: Any, fed: Mapping[str, Any]) -> dict[str, Any]:
+    """Return only the columns that the net was made to take."""
+    return {name: fed[name] for name in net.input}
+
+
+def _named(net: Any) -> dict[str, Any]:
+    """Return the weights by name; the number keeps two of one name apart."""
+    return {f"{n:03d} {weight.path}": weight for n, weight in enumerate(net.weights)}
+
+
+def _embeddings(net: Any) -> dict[str, str]:
+    """Return the path of each embedding's weight → the column that it embeds."""
+    direct = {}
+    for layer in net.layers:
+        if isinstance(layer, keras.layers.Embedding) and len(layer._inbound_nodes) == 1:
+            direct[layer.embeddings.path] = layer.input.name
+    return {path: column for path, column in direct.items() if column in net.input}
+
+
+def _moved(now: Constants, then: Constants) -> dict[str, tuple[list[int], list[int]]]:
+    """Return for each changed vocabulary the indexes that known categories have now and had then."""
+    had = {column.name: column for column in then.categories}
+    moved = {}
+    for column in now.categories:
+        old = had[column.name].vocabulary if column.name in had else ()
+        if column.vocabulary == old:
+            continue
+        index = {value: n for n, value in enumerate(old, 1)}
+        pairs = [(n, index[v]) for n, v in enumerate(column.vocabulary, 1) if v in index]
+        moved[column.name] = ([0, *(n for n, _ in pairs)], [0, *(o for _, o in pairs)])
+    return moved
+
+
+def _same(frame: traceback.FrameSummary, path: Path) -> bool:
+    return Path(frame.filename) == path
+
+
+def _short(path: Path) -> str:
+    return str(path.relative_to(home.home()))

@@ -1,0 +1,67 @@
+"""scoring: a model's offline predictions, by its own SavedModel, loaded into this process."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from components import transform
+from components.columns import columns
+from components.errors import SluiceError
+from components.schema import Feature
+from components.store import Artifact
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["SAVED_MODEL", "Scorer", "columns", "load", "scores"]
+
+SAVED_MODEL = "saved_model"
+ROWS_AT_ONCE = 16_384
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """A loaded model. `features`: the columns it takes; others in a frame are left alone."""
+
+    features: Sequence[Feature]
+    _signature: Any
+    _module: Any  # holds the variables, which a signature does not
+
+    def scores(self, frame: pd.DataFrame) -> np.ndarray:
+        """Return the score of every row, float32 of shape [n]; missing values are allowed."""
+        import tensorflow as tf
+
+        raw = columns(frame, self.features)
+        parts = [np.empty(0, np.float32)]
+        for start in range(0, len(frame), ROWS_AT_ONCE):
+            batch = {name: v[start : start + ROWS_AT_ONCE] for name, v in raw.items()}
+            answer = self._signature(**{name: tf.constant(v) for name, v in batch.items()})
+            parts.append(answer["score"].numpy())
+        return np.concatenate(parts)
+
+
+def load(model: Artifact) -> Scorer:
+    """Load a model (kind `train`); raise SluiceError when its SavedModel does not load."""
+    import tensorflow as tf
+
+    folder = model.file(SAVED_MODEL)
+    try:
+        module = tf.saved_model.load(str(folder))
+        signature = module.signatures["serving_default"]
+    except Exception as error:
+        raise SluiceError(f"{folder} does not load: {type(error).__name__}: {error}") from error
+    return Scorer(transform.load(model).features, signature, module)
+
+
+def scores(model: Artifact, paths: Sequence[Path]) -> np.ndarray:
+    """Return the scores of every row of these Parquet files, in order, float32 of shape [n]."""
+    import pandas as pd
+
+    scorer = load(model)
+    names = [feature.name for feature in scorer.features]
+    return np.concatenate([scorer.scores(pd.read_parquet(p, columns=names)) for p in paths])

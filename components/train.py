@@ -1,0 +1,155 @@
+"""train: the rows of a window and the transform's constants → one served model, and how it got there.
+
+saved_model/     the net with its preprocessing inside (`export` says which signatures)
+weights.npz      the net's weights, for a warm start
+constants.json   the preprocessing's constants
+training.json    loss by epoch, the rows used, the rows left out for want of a label
+tensorboard/     the same figures as TensorBoard reads them, while it trains
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+from pydantic import JsonValue
+
+from components import network, store
+from components import transform as constants_of
+from components.columns import columns
+from components.errors import SluiceError
+from components.export import export
+from components.fitting import Rows, fit, strategy
+from components.preprocessing import Preprocessing
+from components.scoring import SAVED_MODEL
+from components.spec import Spec
+from components.store import Artifact, Draft
+from components.transform import Constants
+
+log = logging.getLogger(__name__)
+
+ROWS_AT_ONCE = 262_144  # through the preprocessing, to keep its intermediate tensors small
+
+
+def train(
+    spec: Spec,
+    span: str,
+    examples: Sequence[Artifact],
+    transform: Artifact,
+    baseline: Artifact | None,
+) -> Artifact:
+    """Return the model that these examples and the pipeline's `model.py` make.
+
+    On GPUs where TensorFlow sees them. On a CPU the weights are the same to the bit each time, also
+    after a crash, from which it goes on with the last whole epoch. Raises SluiceError for a mistake
+    in `model.py`, labels that teach nothing, and a loss that is not a number.
+    """
+    warm = baseline if spec.train.warm_start else None
+    inputs = {f"examples/{e.manifest.span}": e.digest for e in examples}
+    inputs |= {"transform": transform.digest, "model.py": store.sha256(spec.folder / "model.py")}
+    if warm:
+        inputs["baseline"] = warm.digest
+    parameters: dict[str, JsonValue] = {"label": spec.label, **spec.train.model_dump(mode="json")}
+
+    def build(draft: Draft) -> Mapping[str, JsonValue]:
+        return _train(spec, examples, transform, warm, draft)
+
+    return store.once("train", spec.name, span, inputs=inputs, parameters=parameters, build=build)
+
+
+def _train(
+    spec: Spec,
+    examples: Sequence[Artifact],
+    transform: Artifact,
+    warm: Artifact | None,
+    draft: Draft,
+) -> dict[str, JsonValue]:
+    tf.config.experimental.enable_op_determinism()
+    constants = constants_of.load(transform)
+    frame, labels, unlabelled = _labelled(spec, constants, examples)
+    preprocessing = Preprocessing(constants)
+    rows = _rows(preprocessing, columns(frame, constants.features), labels)
+    model_py, start = spec.folder / "model.py", "cold"
+    with strategy().scope():
+        net = network.build(spec, constants, precision=spec.train.precision)
+        network.probe(spec, net, preprocessing.split(rows.numbers[:256], rows.indexes[:256]))
+        if warm:
+            start = network.warm_start(net, constants, warm)
+            log.info("the training starts %s", start)
+        with network.blamed(model_py):
+            history = fit(
+                net, preprocessing, rows, spec.train, draft.resume, draft.folder / "tensorboard"
+            )
+    network.save_weights(net, draft.folder / network.WEIGHTS)
+    served = network.build(spec, constants)  # on one device, in float32, without the optimizer
+    served.set_weights(net.get_weights())
+    export(preprocessing, served, constants.features, draft.folder / SAVED_MODEL, frame)
+    shutil.copyfile(transform.file(constants_of.FILE), draft.folder / constants_of.FILE)
+    facts: dict[str, JsonValue] = {
+        "rows": len(rows),
+        "rows_without_label": unlabelled,
+        "positives": int(labels.sum()),
+        "start": start,
+        "loss": history[-1]["loss"],
+    }
+    told = {**facts, "history": history}
+    (draft.folder / "training.json").write_text(json.dumps(told, indent=2))
+    return {**facts, "summary": _summary(spec, facts)}
+
+
+def _summary(spec: Spec, facts: Mapping[str, Any]) -> str:
+    without = facts["rows_without_label"]
+    return (
+        f"{facts['rows']} rows, {spec.train.epochs} epochs, loss {facts['loss']:.4f}"
+        + (f"; {without} rows without a label left out" if without else "")
+        + (f"; started {facts['start']}" if spec.train.warm_start else "")
+    )
+
+
+def _labelled(
+    spec: Spec, constants: Constants, examples: Sequence[Artifact]
+) -> tuple[pd.DataFrame, np.ndarray, int]:
+    """Return the rows with a label, the labels float32 [n], and how many rows have none."""
+    wanted = [column.name for column in constants.columns]
+    paths = [artifact.file("examples.parquet") for artifact in examples]
+    parts = [_read(path, [*wanted, spec.label]) for path in paths]
+    frame = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({spec.label: []})
+    known = frame[spec.label].notna()
+    labels = frame.loc[known, spec.label].to_numpy(np.float32)
+    odd = labels[(labels != 0) & (labels != 1)]
+    if odd.size:
+        raise SluiceError(f"label {spec.label!r} holds {odd[0]:g}; make it 0 or 1 in ingest.sql")
+    if len(set(labels.tolist())) < 2:
+        seen = (
+            f"all {len(labels)} labels are {labels[0]:g}" if labels.size else "no row has a label"
+        )
+        raise SluiceError(
+            f"label {spec.label!r}: {seen} in the window, which teaches a net nothing; "
+            "look at the label in ingest.sql, or widen `window.train`"
+        )
+    return frame[known].reset_index(drop=True), labels, int((~known).sum())
+
+
+def _read(path: Path, wanted: list[str]) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(path, columns=wanted)
+    except (OSError, ValueError) as error:
+        raise SluiceError(f"{path} lacks a column or cannot be read: {error}") from error
+
+
+def _rows(preprocessing: Preprocessing, raw: Mapping[str, np.ndarray], labels: np.ndarray) -> Rows:
+    """Run the preprocessing once over all rows; the matrices stay in the host's memory."""
+    with tf.device("CPU:0"):
+        parts = []
+        for start in range(0, len(labels), ROWS_AT_ONCE):
+            batch = {n: tf.constant(v[start : start + ROWS_AT_ONCE]) for n, v in raw.items()}
+            parts.append(preprocessing(batch))
+        numbers, indexes = (tf.concat(matrices, axis=0) for matrices in zip(*parts, strict=True))
+        return Rows(numbers, indexes, tf.constant(labels[:, None]))
