@@ -54,6 +54,12 @@ def common(feature: Any) -> Any:
     return getattr(feature, feature.WhichOneof("stats")).common_stats
 
 
+def shares(feature: Any) -> dict[str, float]:
+    """Return the share of each listed value of a categorical column among all its values."""
+    values = feature.string_stats.common_stats.tot_num_values or 1
+    return {b.label: b.sample_count / values for b in feature.string_stats.rank_histogram.buckets}
+
+
 def complete_vocabulary(feature: Any) -> bool:
     """Say whether a categorical column's `rank_histogram` lists every value there was."""
     return feature.string_stats.unique <= len(feature.string_stats.rank_histogram.buckets)

@@ -1,0 +1,268 @@
+"""TFDV's anomalies in the words of whoever is on call: the column, what was seen, what was allowed.
+
+TFDV decides; the figures come from the statistics, since its own texts mislead (a column with too
+many missing values is told as "Column dropped") or leave the figures out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from tensorflow_metadata.proto.v0 import anomalies_pb2
+
+from components import schema as contract
+from components import statistics as stats
+from components.verdict import Check, Status
+
+Info = anomalies_pb2.AnomalyInfo
+DRIFT = {
+    Info.COMPARATOR_L_INFTY_HIGH,
+    Info.COMPARATOR_JENSEN_SHANNON_DIVERGENCE_HIGH,
+    Info.COMPARATOR_NORMALIZED_ABSOLUTE_DIFFERENCE_HIGH,
+    Info.COMPARATOR_CONTROL_DATA_MISSING,
+    Info.COMPARATOR_TREATMENT_DATA_MISSING,
+}
+VOLUME = {
+    Info.COMPARATOR_LOW_NUM_EXAMPLES,
+    Info.COMPARATOR_HIGH_NUM_EXAMPLES,
+    Info.DATASET_LOW_NUM_EXAMPLES,
+    Info.DATASET_HIGH_NUM_EXAMPLES,
+}
+ABSENT = {
+    Info.SCHEMA_MISSING_COLUMN,
+    Info.FEATURE_TYPE_NOT_PRESENT,
+    Info.FEATURE_TYPE_LOW_FRACTION_PRESENT,
+    Info.FEATURE_TYPE_LOW_NUMBER_PRESENT,
+}
+STRANGE = {Info.ENUM_TYPE_UNEXPECTED_STRING_VALUES}
+RANGE = {
+    Info.INT_TYPE_SMALL_INT,
+    Info.INT_TYPE_BIG_INT,
+    Info.FLOAT_TYPE_SMALL_FLOAT,
+    Info.FLOAT_TYPE_BIG_FLOAT,
+}
+DISTANCES = {"L_INFTY": "L∞", "JENSEN_SHANNON_DIVERGENCE": "Jensen–Shannon divergence"}
+
+
+def contract_checks(found: Any, schema: Any, statistics: Any, source: str) -> list[Check]:
+    """Return a check for every column of the schema: that it holds, or one for each way it does not.
+
+    `found`: the `Anomalies` of the TRAINING environment; `source`: the schema's file, for messages.
+    """
+    columns, described = stats.by_column(statistics), {f.name: f for f in schema.feature}
+    checks = []
+    for column, reason, status in _reasons(found, lambda kind: kind not in DRIFT):
+        feature, seen = described.get(column), columns.get(column)
+        told = _told(reason, feature, seen, statistics.num_examples)
+        message = f"{column} {told[0]}; {told[1]} ({source})" if told else ""
+        checks.append(
+            Check(
+                name="contract",
+                status=status,
+                subject=column,
+                seen=told[0] if told else reason.short_description,
+                expected=told[1] if told else _allowed(feature),
+                message=message or f"{column}: {reason.description.strip()} ({source})",
+            )
+        )
+    offended = {check.subject for check in checks}
+    for column, feature in described.items():
+        if column in offended or not contract.expected_in(schema, feature, contract.TRAINING):
+            continue
+        checks.append(
+            Check(
+                name="contract",
+                status=Status.PASSED,
+                subject=column,
+                seen=_seen(columns[column], statistics.num_examples),
+                expected=_allowed(feature),
+            )
+        )
+    return checks
+
+
+def serving_check(found: Any, training: Any, fed: list[str], source: str) -> Check:
+    """Return the check that what a model is fed holds in the SERVING environment too.
+
+    What TRAINING has told already is not told again.
+    """
+    known = {(c, r.type) for c, r, _ in _reasons(training, lambda kind: True)}
+    new = [
+        f"{column}: {reason.description.strip()}"
+        for column, reason, _ in _reasons(found, lambda kind: kind not in DRIFT)
+        if (column, reason.type) not in known
+    ]
+    return Check(
+        name="serving contract",
+        status=Status.FAILED if new else Status.PASSED,
+        subject="SERVING",
+        seen=f"{len(new)} columns break it" if new else f"{len(fed)} columns hold",
+        expected=f"the {len(fed)} columns that a model is fed, as {source} has them",
+        message="; ".join(new),
+    )
+
+
+def drift_checks(found: Any, statistics: Any, history: Any, spans: int, source: str) -> list[Check]:
+    """Return a check for every drift that TFDV measured against the `spans` accepted ones before."""
+    now, before = stats.by_column(statistics), stats.by_column(history)
+    halted = {c for c, reason, _ in _reasons(found, lambda kind: kind in DRIFT)}
+    checks, measured = [], set()
+    for info in found.drift_skew_info:
+        column = ".".join(info.path.step)
+        measured.add(column)
+        for measure in info.drift_measurements:
+            kind = anomalies_pb2.DriftSkewInfo.Measurement.Type.Name(measure.type)
+            distance = DISTANCES.get(kind, kind.lower())
+            moved = _moved(now.get(column), before.get(column))
+            seen, bound = f"{distance} {measure.value:.3g}", f"at most {measure.threshold:.3g}"
+            failed = column in halted
+            checks.append(
+                Check(
+                    name="drift",
+                    status=Status.FAILED if failed else Status.PASSED,
+                    subject=column,
+                    seen=seen,
+                    expected=bound,
+                    message=f"{column} drifted from the {spans} spans before: {moved}"
+                    f"({seen}; {bound}, {source})"
+                    if failed
+                    else "",
+                    values={"value": measure.value, "threshold": measure.threshold},
+                )
+            )
+    for column, reason, status in _reasons(found, lambda kind: kind in DRIFT):
+        if column not in measured:
+            told = f"{column}: {reason.description.strip()}"
+            checks.append(Check(name="drift", status=status, subject=column, message=told))
+    return checks
+
+
+def volume_check(found: Any, schema: Any, rows: int, usual: float | None, source: str) -> Check:
+    """Return the check of how many rows there are, against the usual number and the least."""
+    limits = schema.dataset_constraints
+    compared = limits.num_examples_drift_comparator
+    told = []
+    if limits.min_examples_count:
+        told.append(f"at least {limits.min_examples_count}")
+    if usual is not None and limits.HasField("num_examples_drift_comparator"):
+        low, high = compared.min_fraction_threshold * usual, compared.max_fraction_threshold * usual
+        told.append(f"{low:.0f} to {high:.0f}, since the usual is {usual:.0f}")
+    expected = " and ".join(told) or "no bound"
+    reasons = [r for r in found.dataset_anomaly_info.reason if r.type in VOLUME]
+    status = Status.FAILED if reasons else Status.PASSED if told else Status.SKIPPED
+    message = ""
+    if reasons:
+        message = f"{rows} rows came; {expected} are expected ({source})"
+    elif not told:
+        message = f"{source} bounds no number of rows (dataset_constraints)"
+    return Check(
+        name="volume",
+        status=status,
+        subject="rows",
+        seen=f"{rows} rows",
+        expected=expected,
+        message=message,
+        values={"rows": rows, "usual": usual},
+    )
+
+
+def other_checks(found: Any, source: str) -> Iterator[Check]:
+    """Yield what TFDV says of the dataset as a whole, beside its number of rows."""
+    if found.data_missing:
+        told = "there are no rows to judge"
+        yield Check(name="contract", status=Status.FAILED, subject="dataset", message=told)
+    for reason in found.dataset_anomaly_info.reason:
+        if reason.type not in VOLUME:
+            told = f"{reason.description.strip()} ({source})"
+            yield Check(name="contract", status=Status.FAILED, subject="dataset", message=told)
+
+
+def _reasons(found: Any, wanted: Callable[[int], bool]) -> Iterator[tuple[str, Any, Status]]:
+    """Yield column, reason and status of each anomaly of the wanted kinds, in the columns' order."""
+    for column, info in sorted(found.anomaly_info.items()):
+        status = Status.WARNED if info.severity == Info.WARNING else Status.FAILED
+        for reason in info.reason:
+            if wanted(reason.type):
+                yield column, reason, status
+
+
+def _told(reason: Any, feature: Any, seen: Any, rows: int) -> tuple[str, str] | None:
+    """Return what was seen and what is allowed, or None where TFDV's own words are the best."""
+    if feature is None:
+        return None
+    if reason.type in ABSENT:
+        lacks = missing(seen, rows) if seen is not None else 1.0
+        most = 1 - feature.presence.min_fraction
+        return (
+            f"is missing in {percent(lacks)} of {rows} rows",
+            f"at most {percent(most)} may be" if most else "none may be",
+        )
+    if seen is None:
+        return None
+    if reason.type in STRANGE:
+        values = reason.description.rpartition("schema:")[2].strip(" .")
+        return f"holds {values}", _allowed(feature)
+    if reason.type in RANGE and seen.HasField("num_stats"):
+        small = reason.type in (Info.INT_TYPE_SMALL_INT, Info.FLOAT_TYPE_SMALL_FLOAT)
+        numbers = seen.num_stats
+        side = f"falls to {numbers.min:g}" if small else f"rises to {numbers.max:g}"
+        return side, f"{_range(feature)} is allowed"
+    return None
+
+
+def missing(feature: Any, rows: int) -> float:
+    """Return the share of the rows that have no value."""
+    return 1 - stats.common(feature).num_non_missing / rows if rows else 1.0
+
+
+def _seen(feature: Any, rows: int) -> str:
+    told = f"{percent(missing(feature, rows))} missing"
+    if feature.HasField("num_stats"):
+        return f"{told}, {feature.num_stats.min:g} to {feature.num_stats.max:g}"
+    return f"{told}, {feature.string_stats.unique} values"
+
+
+def _allowed(feature: Any) -> str:
+    """Return a column's bounds in short: what may be missing, and which values it may hold."""
+    if feature is None:
+        return "no such column"
+    most = 1 - feature.presence.min_fraction
+    told = [f"at most {percent(most)} missing" if most else "none missing"]
+    if _range(feature):
+        told.append(_range(feature))
+    mass = feature.distribution_constraints.min_domain_mass
+    if feature.domain and mass < 1:
+        told.append(f"{percent(mass)} of it in its domain")
+    elif feature.domain:
+        told.append("all of it in its domain")
+    return ", ".join(told)
+
+
+def _range(feature: Any) -> str:
+    """Return `min to max` of a column's numbers, or an empty string where there is no bound."""
+    kind = feature.WhichOneof("domain_info")
+    if kind not in ("int_domain", "float_domain"):
+        return ""
+    domain = getattr(feature, kind)
+    low = f"{domain.min:g}" if domain.HasField("min") else "any"
+    high = f"{domain.max:g}" if domain.HasField("max") else "any"
+    return f"{low} to {high}"
+
+
+def _moved(now: Any, before: Any) -> str:
+    """Return what moved most: the share of a category's value, or the mean of a number."""
+    if now is None or before is None:
+        return ""
+    if now.HasField("num_stats"):
+        return f"its mean went from {before.num_stats.mean:.4g} to {now.num_stats.mean:.4g} "
+    new, old = stats.shares(now), stats.shares(before)
+    most = max({**old, **new}, key=lambda v: abs(new.get(v, 0) - old.get(v, 0)), default=None)
+    if most is None:
+        return ""
+    return f"{most!r} went from {percent(old.get(most, 0))} to {percent(new.get(most, 0))} "
+
+
+def percent(share: float) -> str:
+    """Return a share as a person reads it: `51.3 %`."""
+    return f"{100 * share:.3g} %"
