@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -242,6 +243,8 @@ class ModelServer:
     def _http(self) -> Any:
         import httpx
 
+        # One line a request is httpx's idea of INFO; it would bury what a task has to say.
+        logging.getLogger("httpx").setLevel(logging.WARNING)
         # No proxy from the environment: model servers are neighbours.
         return httpx.Client(timeout=self._timeout_s, trust_env=False)
 
