@@ -44,7 +44,7 @@ def _pipeline(what: Spec) -> DAG:
         doc_md=_told(what),
         schedule=_schedule(what),
         start_date=_midnight(what.span.first),
-        end_date=_midnight(what.span.last) + timedelta(days=2) if what.span.last else None,
+        end_date=_end(what),
         catchup=False,
         max_active_runs=1,  # a run judges its candidate against what the one before it released
         params={FORM: _form()},
@@ -68,6 +68,13 @@ def _schedule(what: Spec) -> CronPartitionTimetable | PartitionedAssetTimetable:
     return CronPartitionTimetable(
         what.schedule, timezone="UTC", run_offset=-1, key_format="%Y-%m-%d"
     )
+
+
+def _end(what: Spec) -> datetime | None:
+    """Return when the schedule ends: within the day after the last span, which is the day of its run."""
+    if what.span.last is None:
+        return None
+    return _midnight(what.span.last) + timedelta(days=1, hours=23, minutes=59)
 
 
 def _form() -> Param:
