@@ -47,6 +47,11 @@ class Airflow:
         found = self._ask("GET", f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances")
         return {task["task_id"]: task["state"] for task in found["task_instances"]}
 
+    def ensure_pool(self, name: str, slots: int) -> None:
+        """Make a pool, unless it is there: its slots are then as somebody set them."""
+        if self._http.get(f"/api/v2/pools/{name}").status_code == httpx.codes.NOT_FOUND:
+            self._ask("POST", "/api/v2/pools", json={"name": name, "slots": slots})
+
     def _ask(self, method: str, path: str, **about: Any) -> Any:
         answer = self._http.request(method, path, **about)
         if answer.is_error:
