@@ -105,10 +105,8 @@ def run_sql(db: Any, spec: Spec, span: str, table: str) -> None:
                 f"{file}: asks for ${unbound}; ingest binds $span, and $source where the pipeline "
                 f"has a source.path{near_miss(unbound, bindings)}",
             )
-        statement = statements[0].query.rstrip().rstrip(";")
-        db.execute(
-            f"CREATE TEMP TABLE {name(table)} AS {statement}", {k: bindings[k] for k in wanted}
-        )
+        # On the SQL's own first line, so that the line that DuckDB names is the file's.
+        db.execute(f"CREATE TEMP TABLE {name(table)} AS {sql}", {k: bindings[k] for k in wanted})
     except (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException) as error:
         raise Refused("sql", f"{file}{_line(error)}: {told(error)}") from error
     except (duckdb.OutOfMemoryException, duckdb.HTTPException) as error:
