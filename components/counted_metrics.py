@@ -82,7 +82,7 @@ def write(eval_config: Any, population: Population, folder: Path) -> None:
     Raises NotCovered, and writes nothing, when TFMA is not as it was.
     """
     try:
-        with _uncollected():
+        with _uncollected(), np.errstate(divide="ignore", invalid="ignore"):  # one-class slices
             sliced = list(_sliced_metrics(eval_config, population))
         records = _records(eval_config, sliced)
         run = _eval_run(eval_config, population)

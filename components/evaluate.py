@@ -12,10 +12,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from pydantic import JsonValue
 
-from components import gates, scoring, store
+from components import arrival, gates, scoring, store
 from components.approval import EXAMPLES, NO_BASELINE
 from components.errors import SluiceError, near_miss
 from components.population import BASELINE, CANDIDATE, Population, population
@@ -53,7 +54,7 @@ def evaluate(
         evidence: Evidence = {}
         try:
             rows, unlabelled = _labelled(spec, examples)
-            scores = {name: scoring.load(m).scores(rows) for name, m in models.items()}
+            scores = {name: _scores(name, m, rows) for name, m in models.items()}
             judging = population(rows[spec.label].to_numpy(), scores, rows, spec.slices)
             answers, evidence = judge(spec.thresholds, judging, result)
             checks += answers
@@ -156,7 +157,7 @@ def _labelled(spec: Spec, examples: Sequence[Artifact]) -> tuple[pd.DataFrame, i
 
     if not examples:
         raise SluiceError("no span is left to judge by; widen `window.evaluate`")
-    paths = [str(e.file("examples.parquet")) for e in examples]
+    paths = [str(e.file(arrival.FILE)) for e in examples]
     rows = dataset.dataset(paths, format="parquet").to_table().to_pandas()
     if spec.label not in rows:
         raise SluiceError(
@@ -165,6 +166,14 @@ def _labelled(spec: Spec, examples: Sequence[Artifact]) -> tuple[pd.DataFrame, i
         )
     known = rows[spec.label].notna()
     return rows[known].reset_index(drop=True), int((~known).sum())
+
+
+def _scores(name: str, model: Artifact, rows: pd.DataFrame) -> np.ndarray:
+    try:
+        return scoring.load(model).scores(rows)
+    except Exception as problem:
+        who = f"the {name}, model {model.digest[:12]} of {model.manifest.span},"
+        raise SluiceError(f"{who} cannot score the examples: {problem}") from problem
 
 
 def _summary(evidence: Mapping[str, Any]) -> str:

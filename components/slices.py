@@ -63,32 +63,35 @@ class Slice:
 
 
 def partition(frame: pd.DataFrame, slicings: Sequence[Sequence[str]]) -> list[Slicing]:
-    """Return overall and every slicing of the rows of `frame`; raise SluiceError for no column."""
+    """Return overall and every slicing of the rows of `frame`; raise SluiceError for a bad column."""
+    found = {c: encode(frame, c) for c in sorted({c for columns in slicings for c in columns})}
     whole = Slicing((), np.zeros(len(frame), dtype=np.int64), ((),))
-    return [whole, *(_sliced(frame, tuple(columns)) for columns in slicings)]
+    return [whole, *(_sliced(tuple(columns), found, len(frame)) for columns in slicings)]
 
 
-def _sliced(frame: pd.DataFrame, columns: tuple[str, ...]) -> Slicing:
-    codes = np.zeros(len(frame), dtype=np.int64)
-    inside = np.ones(len(frame), dtype=bool)
-    known = []
-    for column in columns:
-        if column not in frame:
-            raise SluiceError(
-                f"the examples have no column {column!r} to slice by; "
-                f"mend `slices`{near_miss(column, frame.columns)}"
-            )
-        own, values = pd.factorize(frame[column], sort=True)
-        codes = codes * max(len(values), 1) + own
-        inside &= own >= 0
-        known.append([_plain(column, value) for value in values])
-    present, ranks = np.unique(codes[inside], return_inverse=True)
-    codes = np.full(len(frame), -1, dtype=np.int64)
+def encode(frame: pd.DataFrame, column: str) -> tuple[np.ndarray, list[Value]]:
+    """Return each row's value as an index into the values that there are, -1 for none, and those."""
+    if column not in frame:
+        raise SluiceError(
+            f"the examples have no column {column!r} to slice by; "
+            f"mend `slices`{near_miss(column, frame.columns)}"
+        )
+    codes, values = pd.factorize(frame[column], sort=True)
+    return codes, [_plain(column, value) for value in values]
+
+
+def _sliced(
+    columns: tuple[str, ...], found: dict[str, tuple[np.ndarray, list[Value]]], rows: int
+) -> Slicing:
+    shape = [max(len(found[column][1]), 1) for column in columns]
+    inside = np.all([found[column][0] >= 0 for column in columns], axis=0)
+    places = np.ravel_multi_index([found[column][0][inside] for column in columns], shape)
+    present, ranks = np.unique(places, return_inverse=True)
+    codes = np.full(rows, -1, dtype=np.int64)
     codes[inside] = ranks
-    shape = [max(len(values), 1) for values in known]
-    places = zip(*np.unravel_index(present, shape), strict=True)
-    found = [tuple(v[i] for v, i in zip(known, place, strict=True)) for place in places]
-    return Slicing(columns, codes, found)
+    each = zip(*np.unravel_index(present, shape), strict=True)
+    values = [tuple(found[c][1][i] for c, i in zip(columns, at, strict=True)) for at in each]
+    return Slicing(columns, codes, values)
 
 
 def _plain(column: str, value: object) -> Value:

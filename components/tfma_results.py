@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from components.population import BASELINE, CANDIDATE, Population
+from components.slices import Value, encode
 from components.thresholds import Question
 
 log = logging.getLogger(__name__)
@@ -107,7 +108,7 @@ def write_row_by_row(eval_config: Any, population: Population, folder: Path) -> 
     import apache_beam as beam
     import tensorflow_model_analysis as tfma
 
-    columns = {c: pa.array(population.columns[c], from_pandas=True) for c in population.columns}
+    columns = {c: _values(*encode(population.columns, str(c))) for c in population.columns}
     columns |= {LABEL: pa.array(population.label)}
     columns |= {model: pa.array(scores) for model, scores in population.scores.items()}
     batch = pa.record_batch([_as_lists(c) for c in columns.values()], names=list(columns))
@@ -132,12 +133,15 @@ def write_row_by_row(eval_config: Any, population: Population, folder: Path) -> 
         )
 
 
+def _values(codes: np.ndarray, values: Sequence[Value]) -> pa.Array:
+    return pa.array([values[code] if code >= 0 else None for code in codes.tolist()])
+
+
 def _as_lists(column: pa.Array) -> pa.ListArray:
     """Return a column as TFMA reads one: a list of values a row, empty where there is none."""
-    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        column = column.cast(pa.binary())
+    kind = pa.binary() if pa.types.is_string(column.type) else column.type
     ends = np.concatenate([[0], np.cumsum(column.is_valid().to_numpy(zero_copy_only=False))])
-    return pa.ListArray.from_arrays(pa.array(ends, pa.int32()), column.drop_null())
+    return pa.ListArray.from_arrays(pa.array(ends, pa.int32()), column.drop_null().cast(kind))
 
 
 def figures(folder: Path) -> dict[tuple[tuple[str, Any], ...], Figures]:
