@@ -1,0 +1,68 @@
+"""golden: questions with known answers: real rows, and the same with something missing or unheard-of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from components import scoring
+from components.columns import MISSING, columns
+from components.schema import Feature
+from components.store import Artifact
+
+REAL_ROWS = 256
+UNKNOWN = {"string": "never seen before", "int64": 987_654_321, "float32": 9.87e8}
+
+Columns = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Golden:
+    """Rows as a client sends them, by column, each of shape [n], with their offline scores [n]."""
+
+    columns: Columns
+    scores: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def batches(self, size: int) -> list[Columns]:
+        """Return all rows in order, `size` at a time."""
+        return [
+            {name: values[start : start + size] for name, values in self.columns.items()}
+            for start in range(0, len(self), size)
+        ]
+
+    def row(self, n: int) -> dict[str, Any]:
+        """Return one row as plain values, by column; a missing number is None."""
+        held = {name: values.tolist()[n] for name, values in self.columns.items()}
+        return {k: None if v != v else v for k, v in held.items()}  # NaN alone differs from itself
+
+
+def questions(model: Artifact, features: Sequence[Feature], examples: Sequence[Artifact]) -> Golden:
+    """Return rows taken evenly from the examples, and what the model says of them offline.
+
+    After the real rows come two a column: one where it is missing, one where it is unheard-of.
+    Raises SluiceError when the model does not load into this process.
+    """
+    import pandas as pd
+
+    names = [feature.name for feature in features]
+    files = [of_span.file("examples.parquet") for of_span in examples]
+    real = pd.concat([pd.read_parquet(file, columns=names) for file in files], ignore_index=True)
+    picked = np.unique(np.linspace(0, len(real) - 1, REAL_ROWS).astype(int))
+    asked = columns(real.iloc[picked], features)
+    odd = {name: np.resize(values, 2 * len(features)) for name, values in asked.items()}
+    for n, feature in enumerate(features):
+        odd[feature.name][2 * n] = MISSING[feature.dtype]
+        odd[feature.name][2 * n + 1] = UNKNOWN[feature.dtype]
+    rows = {name: np.concatenate([values, odd[name]]) for name, values in asked.items()}
+    return Golden(rows, scoring.load(model).scores(pd.DataFrame(rows)))
+
+
+def asked_as(row: dict[str, Any]) -> Columns:
+    """Return a row out of `Golden.row` as columns of shape [1], to be asked again."""
+    return {name: np.array([np.nan if v is None else v]) for name, v in row.items()}

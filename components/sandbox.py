@@ -1,0 +1,115 @@
+"""sandbox: a candidate in a real model server of its own, of which nothing is left afterwards."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from components.scoring import SAVED_MODEL
+from components.server_process import NoServer, ServerProcess, server_process
+from components.verdict import Status
+from serving.client import ModelServer, Prediction, ServerRefused, ServerUnreachable
+
+VERSION = 1
+
+
+class ServerTrouble(Exception):
+    """The server did not come up with the candidate, or did not stay up.
+
+    `status`: FAILED when that is the candidate's doing, ERROR when somebody else may have done it.
+    """
+
+    def __init__(self, message: str, status: Status = Status.FAILED) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Sandbox:
+    """A server that was started on a candidate; `wait` before asking `server` anything."""
+
+    def __init__(self, name: str, folder: Path, process: ServerProcess) -> None:
+        self.name = name
+        self.process = process
+        rest, grpc = f"http://127.0.0.1:{process.rest_port}", f"127.0.0.1:{process.grpc_port}"
+        self.server = ModelServer(rest, grpc)
+        self._folder = folder
+
+    @property
+    def protocols(self) -> dict[str, Callable[..., Prediction]]:
+        """Return how to ask for a prediction, by the name of the protocol."""
+        return {"REST": self.server.predict, "gRPC": self.server.predict_grpc}
+
+    def wait(self, limit_s: float, memory_mb: float) -> float:
+        """Wait until the candidate serves; return the seconds it took from now.
+
+        Raises ServerTrouble when the server crashes, hangs, refuses the candidate, or grows far
+        beyond `memory_mb` (so that it does not take the machine with it); NoServer when it is not
+        the candidate that keeps it from starting.
+        """
+        started = time.monotonic()
+        while (waited := time.monotonic() - started) < limit_s:
+            if self.process.exit_code() is not None:
+                if not (self.process.port_taken() or self._starts_empty(within_s=waited + 5)):
+                    raise NoServer(f"without any model, too, the server {self.process.obituary()}")
+                self.check_alive()
+            with suppress(ServerUnreachable, ServerRefused):  # refused: by a stranger on our port
+                seen = self.server.versions(self.name).get(VERSION)
+                if seen and seen.state == "AVAILABLE":
+                    return waited
+                if seen and seen.error:
+                    raise ServerTrouble(self._told(f"the server refuses it: {seen.error}"))
+            if (grown := self.process.memory_mb()) > 2 * memory_mb:
+                raise ServerTrouble(
+                    f"the server grew to {grown:,.0f} MB while loading it, and was stopped"
+                )
+            time.sleep(0.1)
+        raise ServerTrouble(f"the server hangs: alive, and not serving it after {limit_s:g} s")
+
+    def check_alive(self, patience_s: float = 0) -> None:
+        """Raise ServerTrouble if the server is dead, or is so within `patience_s`.
+
+        Raises NoServer instead when another process has taken its ports.
+        """
+        code = self.process.exit_code(patience_s)
+        if code is None:
+            return
+        if self.process.port_taken():
+            raise NoServer("another process took the sandbox's ports; run the step again")
+        told = self._told(f"the server {self.process.obituary()}")
+        if code == -signal.SIGKILL:  # no crash: the kernel when memory is out, or a person
+            raise ServerTrouble(f"{told}; has the machine memory enough?", Status.ERROR)
+        raise ServerTrouble(told)
+
+    def _starts_empty(self, within_s: float) -> bool:
+        """Say whether the same server stays up for so long where there is no model to load."""
+        empty = self._folder / "empty"
+        empty.mkdir(exist_ok=True)
+        with server_process(self.name, empty, self._folder / "empty.log") as process:
+            return process.exit_code(within_s) is None
+
+    def _told(self, words: str) -> str:
+        """Return the server's words in one line, with paths as they are in the artifact."""
+        inside = words.replace(f"{self._folder / self.name / str(VERSION)}", SAVED_MODEL)
+        return " ".join(inside.split())
+
+
+@contextmanager
+def sandbox(saved_model: Path, name: str, folder: Path, log: Path) -> Iterator[Sandbox]:
+    """Start a server on `saved_model` under `name`; on leaving, it is gone and so is `folder`.
+
+    The server is handed hard links in `folder`, on the same file system, and writes to `log`.
+    Raises NoServer when it cannot be started.
+    """
+    try:
+        shutil.copytree(saved_model, folder / name / str(VERSION), copy_function=os.link)
+        with server_process(name, folder / name, log) as process:
+            candidate = Sandbox(name, folder, process)
+            with candidate.server:
+                yield candidate
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
