@@ -29,6 +29,7 @@ METRICS: dict[str, Literal[-1, 0, 1]] = {
     "loss": -1,
 }
 NAME = r"[A-Za-z][A-Za-z0-9_-]*"
+EVERY_MORNING = "0 6 * * *"
 ARRIVAL = "arrival"
 ONCE_A_DAY = r"([0-5]?\d) ([01]?\d|2[0-3]) \* \* \*"
 FILES = ("pipeline.yaml", "ingest.sql", "model.py")
@@ -140,7 +141,7 @@ class Spec(_Part):
     description: str = ""
     source: Source
     span: SpanUnit
-    schedule: str = "0 6 * * *"  # a time of the day as cron in UTC, or `arrival`
+    schedule: str = EVERY_MORNING  # a time of the day as cron in UTC, or `arrival`
     window: Window
     label: str
     key: Annotated[tuple[str, ...], Field(min_length=1)]
@@ -156,7 +157,7 @@ class Spec(_Part):
         if value != ARRIVAL and not re.fullmatch(ONCE_A_DAY, value):
             raise ValueError(
                 "must be one minute and hour of every day in UTC, since a span is a day, such as "
-                f"'0 6 * * *'; or {ARRIVAL!r}, to run when data is announced"
+                f"{EVERY_MORNING!r}; or {ARRIVAL!r}, to run when data is announced"
                 f"{near_miss(value, [ARRIVAL])}"
             )
         return value
@@ -177,8 +178,10 @@ class Spec(_Part):
 
     def check(self) -> Self:
         """Check what one key alone cannot show; raise ValueError with `key: problem; remedy`."""
-        columns = schema.columns(schema.load(self.schema_path))
+        contract = schema.load(self.schema_path)
+        columns = schema.columns(contract)
         self._known("label", self.label, columns)
+        self._feeds_a_model(contract)
         for column in self.key:
             self._known("key", column, columns)
         for slicing in self.slices:
@@ -202,6 +205,26 @@ class Spec(_Part):
         if self.source.path is None and (self.source.complete or self.source.rows):
             raise ValueError("source: `complete` and `rows` are files under `path`; give `path`")
         return self
+
+    def _feeds_a_model(self, contract: Any) -> None:
+        """Check that a model is fed some columns, that it learns from each, and not the answer."""
+        path, fed = _short(self.schema_path), [f.name for f in schema.inputs(contract)]
+        if not fed:
+            raise ValueError(f"label: no column of {path} is expected in SERVING: nothing to feed")
+        if self.label in fed:
+            raise ValueError(
+                f"label: {self.label!r} is fed to the model, which would then know the answer; "
+                f'give it not_in_environment: "SERVING" in {path}'
+            )
+        learned = [
+            f.name for f in contract.feature if schema.expected_in(contract, f, schema.TRAINING)
+        ]
+        for column in fed:
+            if column not in learned:
+                raise ValueError(
+                    f"label: {column!r} is fed to a model that never learned from it; "
+                    f"expect it in TRAINING too, in {path}"
+                )
 
     @staticmethod
     def _known(where: str, name: str, known: Any) -> None:
