@@ -35,7 +35,7 @@ class Airflow:
 
     def trigger(self, dag: str, span: str) -> str:
         """Start a run of the DAG for a span; return the run's id."""
-        body = {"logical_date": None, "partition_key": span, "conf": {}}
+        body: dict[str, Any] = {"logical_date": None, "partition_key": span, "conf": {}}
         return str(self._ask("POST", f"/api/v2/dags/{dag}/dagRuns", json=body)["dag_run_id"])
 
     def state(self, dag: str, run: str) -> str:

@@ -72,6 +72,8 @@ def up(*, serving_only: bool = False, out: Console | None = None) -> None:
             _await(name, ports, out)
             if name == "api-server":
                 readiness.make_pools(ports)
+                for rest in wanted:  # the others wait only for this one
+                    supervision.ensure(rest)
         if models_changed:
             for colour in programs.COLOURS:
                 if colour in running:  # one after the other: the gateway asks the other meanwhile

@@ -1,0 +1,54 @@
+# make up     install, start the stack, land real flights, retrain on three days
+# make test   every test, on the real stack
+# make help   the rest
+
+SHELL := /bin/bash
+UV_VERSION := 0.13.9
+UV := $(or $(shell command -v uv),var/tools/bin/uv)
+BIN := .venv/bin
+STAMP := .venv/.synced
+# Compiled at install: importing TensorFlow and TFDV uncompiled takes half a minute.
+export UV_COMPILE_BYTECODE := 1
+export UV_HTTP_TIMEOUT ?= 300
+unexport PYTHONDONTWRITEBYTECODE PYTHONPATH
+
+.DEFAULT_GOAL := help
+.PHONY: help up down status logs test lint bench
+
+help: ## show this
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+
+up: $(STAMP) ## install, start the stack, land real flights, retrain on three days
+	@$(BIN)/sluice up
+	@$(BIN)/sluice demo
+
+down: $(STAMP) ## stop the stack; nothing is lost
+	@$(BIN)/sluice down
+
+status: $(STAMP) ## what runs, what serves, how the latest runs ended
+	@$(BIN)/sluice status
+
+logs: $(STAMP) ## the last lines of every log
+	@$(BIN)/sluice logs
+
+test: $(STAMP) ## every test, on the real stack
+	@$(BIN)/pytest
+
+lint: $(STAMP) ## style, types, and the direction of imports
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: $(STAMP) ## measure: CPU seconds, memory and waiting, side by side
+	@$(BIN)/python -m benchmarks
+
+$(STAMP): uv.lock pyproject.toml | $(filter var/tools/bin/uv,$(UV))
+	@echo "installing what uv.lock names: some minutes and 4 GB the first time"
+	@$(UV) sync --frozen --quiet
+	@touch $@
+
+var/tools/bin/uv:
+	@mkdir -p var
+	@python3 -m venv var/tools
+	@var/tools/bin/pip install --quiet uv==$(UV_VERSION)
