@@ -49,7 +49,8 @@ def fit(
 
     Writes TensorBoard scalars to `logs`. Raises SluiceError when the loss is not a number.
     """
-    net.optimizer.build(net.trainable_variables)
+    with net.distribute_strategy.scope():
+        net.optimizer.build(net.trainable_variables)
     checkpoint = _Checkpoint(net, resume / "epoch.npz")
     history = checkpoint.restore()
     if history:
@@ -62,6 +63,7 @@ def fit(
             epochs=train.epochs,
             steps_per_epoch=math.ceil(len(rows) / train.batch_size),
             callbacks=[epochs],
+            shuffle=False,  # the batches come shuffled
             verbose=0,
         )
     epochs.writer.close()

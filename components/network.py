@@ -7,9 +7,10 @@ and line.
 from __future__ import annotations
 
 import importlib.util
+import re
 import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +27,17 @@ from components.transform import Constants
 WEIGHTS = "weights.npz"
 
 
-def build(spec: Spec, constants: Constants, *, precision: str = "float32") -> Any:
+def build(
+    spec: Spec, constants: Constants, *, precision: str = "float32", strategy: Any = None
+) -> Any:
     """Return the compiled net of `model.py`, the same to the bit for the same seed.
 
-    `precision`: the Keras dtype policy to build it under. Raises SluiceError, with file and line
-    where there is one, for a mistake in `model.py` or a net that cannot be trained and served.
+    `precision`: the Keras dtype policy to build it under; `strategy`: the `tf.distribute.Strategy`
+    whose devices hold it. Raises SluiceError, with file and line where there is one, for a mistake
+    in `model.py` or a net that cannot be trained and served.
     """
     path = spec.folder / "model.py"
+    scope = strategy.scope() if strategy else nullcontext()
     before = keras.config.dtype_policy()
     keras.backend.clear_session(
         free_memory=False
@@ -40,7 +45,7 @@ def build(spec: Spec, constants: Constants, *, precision: str = "float32") -> An
     keras.utils.set_random_seed(spec.train.seed)
     keras.config.set_dtype_policy(precision)
     try:
-        with blamed(path):
+        with blamed(path), scope:
             net = _module(path).model(inputs(constants), dict(constants.vocabulary_sizes))
     finally:
         keras.config.set_dtype_policy(before)
@@ -52,19 +57,28 @@ def build(spec: Spec, constants: Constants, *, precision: str = "float32") -> An
 
 
 @contextmanager
-def blamed(path: Path) -> Iterator[None]:
-    """Turn what code in `path` raises into a SluiceError of one line with its file and line."""
+def blamed(path: Path, *, always: bool = True) -> Iterator[None]:
+    """Turn what code in `path` raises into a SluiceError of one line with its file and line.
+
+    `always`: even when no line of `path` was at work, because all that happens here is its doing.
+    """
     try:
         yield
     except SluiceError:
         raise
     except (Exception, SystemExit) as error:
         lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if _same(f, path)]
+        # Inside a traced function, TensorFlow tells in words where in the user's code it was.
+        lines += [int(n) for n in re.findall(rf'"{re.escape(str(path))}", line (\d+)', str(error))]
         if isinstance(error, SyntaxError):
             lines.append(error.lineno)
+        if not lines and not always:
+            raise
         where = f" line {lines[-1]}" if lines else ""
-        told = " ".join(str(error).split())[:500]
-        raise SluiceError(f"{_short(path)}{where}: {type(error).__name__}: {told}") from error
+        told = " ".join(str(error).split())
+        raise SluiceError(
+            f"{_short(path)}{where}: {type(error).__name__}: {told[-500:]}"
+        ) from error
 
 
 def probe(spec: Spec, net: Any, fed: Mapping[str, Any]) -> None:

@@ -71,22 +71,20 @@ def _train(
     warm: Artifact | None,
     draft: Draft,
 ) -> dict[str, JsonValue]:
-    tf.config.experimental.enable_op_determinism()
+    if not tf.config.list_physical_devices("GPU"):  # there, some operations have no such way
+        tf.config.experimental.enable_op_determinism()
     constants = constants_of.load(transform)
     frame, labels, unlabelled = _labelled(spec, constants, examples)
     preprocessing = Preprocessing(constants)
     rows = _rows(preprocessing, columns(frame, constants.features), labels)
-    model_py, start = spec.folder / "model.py", "cold"
-    with strategy().scope():
-        net = network.build(spec, constants, precision=spec.train.precision)
-        network.probe(spec, net, preprocessing.split(rows.numbers[:256], rows.indexes[:256]))
-        if warm:
-            start = network.warm_start(net, constants, warm)
-            log.info("the training starts %s", start)
-        with network.blamed(model_py):
-            history = fit(
-                net, preprocessing, rows, spec.train, draft.resume, draft.folder / "tensorboard"
-            )
+    net = network.build(spec, constants, precision=spec.train.precision, strategy=strategy())
+    network.probe(spec, net, preprocessing.split(rows.numbers[:256], rows.indexes[:256]))
+    start = network.warm_start(net, constants, warm) if warm else "cold"
+    log.info("the training starts %s", start)
+    with network.blamed(spec.folder / "model.py", always=False):
+        history = fit(
+            net, preprocessing, rows, spec.train, draft.resume, draft.folder / "tensorboard"
+        )
     network.save_weights(net, draft.folder / network.WEIGHTS)
     served = network.build(spec, constants)  # on one device, in float32, without the optimizer
     served.set_weights(net.get_weights())

@@ -1,0 +1,168 @@
+"""A mistake in a pipeline's `model.py` is told in one line, before an epoch is spent on it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from training_house import MODEL, House
+
+from components import network
+from components.errors import SluiceError
+from components.preprocessing import Preprocessing
+from components.transform import Category, Constants, Number
+
+DISTANCE = Number(name="distance", dtype="float32", mean=900, std_dev=500, min=0, max=2000)
+MINUTE = Number(name="minute", dtype="int64", mean=600, std_dev=300, min=0, max=1439)
+
+
+def category(name: str, *vocabulary) -> Category:
+    dtype = "string" if isinstance(vocabulary[0], str) else "int64"
+    return Category(
+        name=name, dtype=dtype, vocabulary=vocabulary, complete=True, distinct=len(vocabulary)
+    )
+
+
+def constants(*carriers: str) -> Constants:
+    columns = (DISTANCE, category("carrier", *carriers), MINUTE, category("hour", 5, 6, 7))
+    return Constants(columns=columns, rows=1)
+
+
+CONSTANTS = constants("AA", "UA", "DL")
+
+
+@pytest.fixture
+def house(tmp_path, monkeypatch) -> House:
+    return House.at(tmp_path, monkeypatch)
+
+
+def refusal(house: House, model: str) -> str:
+    house.write("pipelines/made/model.py", model)
+    rows = Preprocessing(CONSTANTS)
+    raw = {"distance": [1.0], "carrier": ["AA"], "minute": [1], "hour": [5]}
+    tensors = {f.name: tf.constant(raw[f.name], f.dtype) for f in CONSTANTS.features}
+    with pytest.raises(SluiceError) as caught:
+        network.probe(house.spec, network.build(house.spec, CONSTANTS), rows.split(*rows(tensors)))
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def changed(old: str, new: str) -> str:
+    assert old in MODEL
+    return MODEL.replace(old, new)
+
+
+@pytest.mark.parametrize(
+    ("model", "told"),
+    [
+        (changed('inputs["minute"]', 'inputs["minutes"]'), "line 10: KeyError: 'minutes'"),
+        (changed("import keras\n", "import kerass\n"), "line 2: ModuleNotFoundError"),
+        (changed("    return net", "    raise SystemExit(0)"), "line 15: SystemExit"),
+        (changed("(inputs, vocabulary_sizes)", "(inputs)"), "TypeError: model() takes 1"),
+        (changed("    return net", "    return None"), "returned NoneType; return a compiled"),
+        (changed("    net.compile", "    lambda: net.compile"), "not compiled; call its compile"),
+        (changed("Dense(1,", "Dense(2,"), "output is of shape (None, 2); it must be one number"),
+        (
+            changed("keras.Model(inputs,", "keras.Model(list(inputs.values()),"),
+            "does not take the inputs it was given; make it as keras.Model(inputs, output)",
+        ),
+        (changed('dtype="float32"', 'dtype="float16"'), 'last layer dtype="float32"'),
+        (
+            changed('"sigmoid"', 'lambda x: x * float("nan")'),
+            "answers nan where a probability belongs",
+        ),
+        (changed('"sigmoid"', "lambda x: x + 7"), 'Dense(1, activation="sigmoid")'),
+    ],
+)
+def test_error_tells_file_line_and_remedy(house, model, told):
+    message = refusal(house, model)
+    assert message.startswith("pipelines/made/model.py")
+    assert told in message
+
+
+def test_net_may_leave_columns_out(house):
+    fewer = changed(
+        "keras.Model(inputs,", 'keras.Model({k: inputs[k] for k in inputs if k != "hour"},'
+    ).replace("vocabulary_sizes.items()", '[("carrier", vocabulary_sizes["carrier"])]')
+    house.write("pipelines/made/model.py", fewer)
+    net = network.build(house.spec, CONSTANTS)
+    assert set(net.input) == {"distance", "minute", "carrier"}
+
+
+def test_same_seed_same_weights_and_another_seed_others(house):
+    def built() -> list[np.ndarray]:
+        return network.build(house.spec, CONSTANTS).get_weights()
+
+    first, again = built(), built()
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+    house.settings = "seed: 2"
+    assert not all(np.array_equal(a, b) for a, b in zip(first, built(), strict=True))
+
+
+class Baseline:
+    """Weights and constants as a model's artifact has them."""
+
+    def __init__(self, house: House, then: Constants) -> None:
+        self.folder = house.folder
+        self.net = network.build(house.spec, then)
+        network.save_weights(self.net, self.folder / network.WEIGHTS)
+        (self.folder / "constants.json").write_text(then.model_dump_json())
+
+    def file(self, name: str):
+        return self.folder / name
+
+    class manifest:  # noqa: N801
+        span = "2013-01-01"
+
+
+def started(house: House, then: Constants, now: Constants):
+    house.settings = "seed: 1"
+    baseline = Baseline(house, then)
+    house.settings = "seed: 2"
+    fresh = network.build(house.spec, now)
+    drawn = embedding(fresh)
+    told = network.warm_start(fresh, now, baseline)  # type: ignore[arg-type]
+    return embedding(baseline.net), drawn, embedding(fresh), told
+
+
+def embedding(net) -> np.ndarray:
+    return np.array(net.get_layer("embed_carrier").get_weights()[0])
+
+
+def test_warm_start_lets_embeddings_follow_their_categories(house):
+    old, drawn, warm, told = started(house, CONSTANTS, constants("DL", "VX", "AA"))
+    assert told == "warm: from the model of 2013-01-01"
+    assert np.array_equal(warm[[0, 1, 3]], old[[0, 3, 1]])  # unknown, DL, AA
+    assert np.array_equal(warm[2], drawn[2])  # VX is new
+
+
+def test_warm_start_is_cold_when_the_net_has_another_shape(house):
+    Baseline(house, CONSTANTS)
+    baseline = Baseline(house, CONSTANTS)
+    house.write("pipelines/made/model.py", changed("Dense(8,", "Dense(9,"))
+    net = network.build(house.spec, CONSTANTS)
+    before = net.get_weights()
+    told = network.warm_start(net, CONSTANTS, baseline)  # type: ignore[arg-type]
+    assert told.startswith("cold: ")
+    assert "was (6, 8), and is (6, 9)" in told
+    assert all(np.array_equal(a, b) for a, b in zip(before, net.get_weights(), strict=True))
+
+
+def test_warm_start_is_cold_when_the_net_has_other_layers(house):
+    baseline = Baseline(house, CONSTANTS)
+    house.write("pipelines/made/model.py", changed('name=f"embed_{name}"', 'name=f"{name}_in"'))
+    net = network.build(house.spec, CONSTANTS)
+    told = network.warm_start(net, CONSTANTS, baseline)  # type: ignore[arg-type]
+    assert told == "cold: the baseline's net has other layers"
+
+
+def test_warm_start_is_cold_when_a_changed_vocabulary_cannot_be_followed(house):
+    one_hot = changed(
+        'layers.Flatten()(layers.Embedding(size, 2, name=f"embed_{name}")(inputs[name]))',
+        'layers.CategoryEncoding(size, output_mode="one_hot")(inputs[name])',
+    )
+    house.write("pipelines/made/model.py", one_hot)
+    baseline = Baseline(house, CONSTANTS)
+    now = constants("DL", "UA", "AA")
+    told = network.warm_start(network.build(house.spec, now), now, baseline)  # type: ignore[arg-type]
+    assert told == "cold: no embedding of 'carrier' shows where its changed vocabulary went"
