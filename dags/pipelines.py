@@ -7,7 +7,7 @@ and a form. It imports no TensorFlow and no Beam: Airflow parses it again and ag
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 
 from airflow.sdk import (
     DAG,
@@ -42,8 +42,7 @@ def _pipeline(what: Spec) -> DAG:
         what.name,
         description=what.description,
         doc_md=_told(what),
-        schedule=_schedule(what),
-        start_date=_midnight(what.span.first),
+        schedule=_schedule(what.name, what.schedule),
         end_date=_end(what),
         catchup=False,
         max_active_runs=1,  # a run judges its candidate against what the one before it released
@@ -61,20 +60,22 @@ def _pipeline(what: Spec) -> DAG:
     return dag
 
 
-def _schedule(what: Spec) -> CronPartitionTimetable | PartitionedAssetTimetable:
+def _schedule(name: str, when: str) -> CronPartitionTimetable | PartitionedAssetTimetable:
     """A cron's run is for the span of the day before; an arrival's for the span it announces."""
-    if what.schedule == spec.ARRIVAL:
-        return PartitionedAssetTimetable(assets=Asset(f"{what.name}-{spec.ARRIVAL}"))
-    return CronPartitionTimetable(
-        what.schedule, timezone="UTC", run_offset=-1, key_format="%Y-%m-%d"
-    )
+    if when == spec.ARRIVAL:
+        return PartitionedAssetTimetable(assets=Asset(f"{name}-{spec.ARRIVAL}"))
+    return CronPartitionTimetable(when, timezone="UTC", run_offset=-1, key_format="%Y-%m-%d")
 
 
 def _end(what: Spec) -> datetime | None:
-    """Return when the schedule ends: within the day after the last span, which is the day of its run."""
+    """Return when the schedule ends: within the day after the last span, which is the day of its run.
+
+    There is no start: a pipeline that is new waits for its next morning.
+    """
     if what.span.last is None:
         return None
-    return _midnight(what.span.last) + timedelta(days=1, hours=23, minutes=59)
+    last = datetime.combine(spans.parse(what.span.last), time.min, UTC)
+    return last + timedelta(days=1, hours=23, minutes=59)
 
 
 def _form() -> Param:
@@ -102,18 +103,16 @@ def _told(what: Spec) -> str:
     )
 
 
-def _midnight(span: str) -> datetime:
-    day = spans.parse(span)
-    return datetime(day.year, day.month, day.day, tzinfo=UTC)
-
-
 def _broken(name: str, problem: Exception) -> DAG:
+    """Return a DAG that is red every morning until the spec is mended."""
     message = str(problem) or type(problem).__name__
     with DAG(
-        re.sub(r"[^\w.-]", "_", name, flags=re.ASCII),
+        re.sub(r"[^\w-]", ".", name, flags=re.ASCII),  # a dot is in no healthy pipeline's name
         description=message,
         doc_md=f"This pipeline's spec does not read:\n\n```\n{message}\n```",
-        schedule=None,
+        schedule=_schedule(name, spec.EVERY_MORNING),
+        catchup=False,
+        max_active_runs=1,
         params={FORM: _form()},
         tags=["sluice", "broken"],
     ) as dag:

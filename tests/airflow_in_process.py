@@ -19,6 +19,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import httpx
@@ -63,16 +64,16 @@ def airflow(monkeypatch):
 
 
 @pytest.fixture
-def house(tmp_path, monkeypatch):
+def tiny(tmp_path, monkeypatch):
     """The tiny pipeline; its push writes the ledger as the real one does, and moves no server."""
-    tiny = type(sys)("components.push")
-    tiny.push = push
-    monkeypatch.setitem(sys.modules, "components.push", tiny)
+    module = ModuleType("components.push")
+    module.push = push
+    monkeypatch.setitem(sys.modules, module.__name__, module)
     return House(tmp_path, monkeypatch)
 
 
 @pytest.fixture
-def dags(airflow, house) -> Callable[[], dict[str, Any]]:
+def dags(airflow, tiny) -> Callable[[], dict[str, Any]]:
     """Return a function that parses `dags/` as the house stands, and gives its DAGs by folder."""
 
     def parse() -> dict[str, Any]:

@@ -1,3 +1,3 @@
 """Fixtures: Airflow in this process, a house of tiny pipelines, and their DAGs."""
 
-from airflow_in_process import airflow, api, dags, house  # noqa: F401
+from airflow_in_process import airflow, api, dags, tiny  # noqa: F401

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from airflow_in_process import ENVIRONMENT, ROOT
@@ -82,24 +82,25 @@ def test_runs_of_a_pipeline_follow_each_other(dags):
     assert not dag.catchup
 
 
-def test_cron_is_for_the_span_of_the_day_before(dags, house):
+def test_cron_is_for_the_span_of_the_day_before(dags, tiny):
     write("nightly", YAML + "schedule: '30 4 * * *'\n")
     coming = next_run(dags()["nightly"])
     assert (coming.run_after.hour, coming.run_after.minute) == (4, 30)
+    assert coming.run_after > datetime.now(UTC)  # and not at once, for yesterday
     assert (coming.run_after.date() - datetime.fromisoformat(coming.partition_key).date()).days == 1
 
 
-def test_closed_source_schedules_nothing_after_its_last_span(dags, house):
+def test_closed_source_schedules_nothing_after_its_last_span(dags, tiny):
     write("closed", YAML.replace("2013-01-01}", "2013-01-01, last: 2013-12-31}"))
     assert next_run(dags()["closed"]) is None
 
 
 @pytest.mark.parametrize("time_of_day", ["0 0", "30 4", "59 23"])
-def test_closed_source_schedules_each_span_upto_its_last(dags, house, time_of_day):
+def test_closed_source_schedules_each_span_upto_its_last(dags, tiny, time_of_day):
     closed = YAML.replace("2013-01-01}", "2013-01-01, last: 2013-01-04}")
     write("closed", f"{closed}schedule: '{time_of_day} * * *'\n")
     dag, keys, run = dags()["closed"], [], None
-    since = dag.start_date + timedelta(days=1)
+    since = datetime(2013, 1, 2, tzinfo=UTC)
     from airflow.timetables.base import TimeRestriction
 
     every = TimeRestriction(earliest=since, latest=dag.end_date, catchup=True)
@@ -108,7 +109,7 @@ def test_closed_source_schedules_each_span_upto_its_last(dags, house, time_of_da
     assert keys == ["2013-01-01", "2013-01-02", "2013-01-03", "2013-01-04"]
 
 
-def test_arrival_waits_for_its_asset(dags, house):
+def test_arrival_waits_for_its_asset(dags, tiny):
     write("awaited", YAML + "schedule: arrival\n")
     dag = dags()["awaited"]
     assert core(dag).partitioned
@@ -125,7 +126,7 @@ def test_arrival_waits_for_its_asset(dags, house):
         (YAML + "shedule: arrival\n", "did you mean 'schedule'?"),
     ],
 )
-def test_broken_spec_is_a_dag_that_says_so_beside_healthy_ones(dags, house, text, said):
+def test_broken_spec_is_a_dag_that_says_so_beside_healthy_ones(dags, tiny, text, said):
     write("askew", text)
     found = dags()
     assert {"askew", NAME} == set(found)
@@ -135,20 +136,28 @@ def test_broken_spec_is_a_dag_that_says_so_beside_healthy_ones(dags, house, text
     assert len(found[NAME].tasks) == 1 + len(plan.PLAN)
 
 
-def test_folder_without_a_spec_does_not_vanish(dags, house):
+def test_broken_spec_is_red_every_morning_until_it_is_mended(dags, tiny):
+    write("askew", YAML.replace("label: late", "label: lat"))
+    coming = next_run(dags()["askew"])
+    assert coming.run_after > datetime.now(UTC)
+    assert coming.run_after - datetime.now(UTC) < timedelta(days=1)
+
+
+def test_folder_without_a_spec_does_not_vanish(dags, tiny):
     (home.pipelines() / "empty").mkdir()
     assert "pipeline.yaml: the file is missing" in dags()["empty"].description
 
 
-def test_folder_whose_name_is_no_dag_id_takes_no_other_dag_with_it(dags, house):
+def test_folder_whose_name_is_no_dag_id_takes_no_other_dag_with_it(dags, tiny):
     write("my pipeline", YAML)
+    write("my_pipeline", YAML)
     found = dags()
-    assert found["my pipeline"].dag_id == "my_pipeline"
     assert "the folder names the pipeline" in found["my pipeline"].description
+    assert found["my_pipeline"].dag_id == "my_pipeline" != found["my pipeline"].dag_id
     assert NAME in found
 
 
-def test_parsing_is_quick_and_imports_nothing_heavy(house):
+def test_parsing_is_quick_and_imports_nothing_heavy(tiny):
     path = os.pathsep.join((str(ROOT), str(ROOT / "dags")))
     environment = os.environ | ENVIRONMENT | {"PYTHONPATH": path}
     done = subprocess.run(

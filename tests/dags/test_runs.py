@@ -19,7 +19,7 @@ STEPS = ["ingest", *(step.name for step in plan.PLAN)]
 
 
 @pytest.fixture
-def dag(dags, house):
+def dag(dags, tiny):
     """The tiny DAG, known to Airflow."""
     found = dags()
     publish()
@@ -31,7 +31,7 @@ def states(api, run):
     return {name: told[name]["state"] for name in STEPS}
 
 
-def test_run_by_hand_with_a_span_in_the_form_releases(dags, house):
+def test_run_by_hand_with_a_span_in_the_form_releases(dags, tiny):
     run = dags()[NAME].test(run_conf={"span": SPAN})
     assert run.state == "success"
     assert {task.state for task in run.get_task_instances()} == {"success"}
@@ -58,8 +58,8 @@ def test_second_trigger_with_the_same_input_ends_at_once_and_says_so(dag, api):
     ("gate", "task"),
     [("data", "validate_data"), ("model", "evaluate"), ("infra", "validate_infra")],
 )
-def test_halted_run_is_red_at_the_first_try_and_says_why(dag, api, house, gate, task):
-    house.decide = lambda asked, _: Status.FAILED if asked == gate else Status.PASSED
+def test_halted_run_is_red_at_the_first_try_and_says_why(dag, api, tiny, gate, task):
+    tiny.decide = lambda asked, _: Status.FAILED if asked == gate else Status.PASSED
     run = trigger(api, SPAN)
     assert work(dag, run) == "failed"
     told = tasks(api, run)
@@ -71,8 +71,8 @@ def test_halted_run_is_red_at_the_first_try_and_says_why(dag, api, house, gate, 
     assert not ledger.entries(NAME)
 
 
-def test_reason_is_the_last_line_of_the_exception(dag, api, house, capsys):
-    house.decide = lambda *_: Status.FAILED
+def test_reason_is_the_last_line_of_the_exception(dag, api, tiny, capsys):
+    tiny.decide = lambda *_: Status.FAILED
     work(dag, trigger(api, SPAN))
     lines = [
         line for line in capsys.readouterr().out.splitlines() if "AirflowFailException:" in line
@@ -80,23 +80,23 @@ def test_reason_is_the_last_line_of_the_exception(dag, api, house, capsys):
     assert lines[-1].endswith(f"data gate halted {NAME} {SPAN}: data was to be failed")
 
 
-def test_gate_that_could_not_measure_is_asked_again(dag, api, house):
+def test_gate_that_could_not_measure_is_asked_again(dag, api, tiny):
     answers = [Status.ERROR]
-    house.decide = lambda asked, _: answers.pop() if asked == "infra" and answers else Status.PASSED
+    tiny.decide = lambda asked, _: answers.pop() if asked == "infra" and answers else Status.PASSED
     run = trigger(api, SPAN)
     assert work(dag, run) == "success"
     assert tasks(api, run)["validate_infra"]["try_number"] == 2
 
 
-def test_gate_that_never_measures_is_red(dag, api, house):
-    house.decide = lambda asked, _: Status.ERROR if asked == "infra" else Status.PASSED
+def test_gate_that_never_measures_is_red(dag, api, tiny):
+    tiny.decide = lambda asked, _: Status.ERROR if asked == "infra" else Status.PASSED
     run = trigger(api, SPAN)
     assert work(dag, run) == "failed"
     assert "infra gate could not judge" in tasks(api, run)["validate_infra"]["note"]
     assert not ledger.entries(NAME)
 
 
-def test_step_that_breaks_once_makes_no_second_version(dag, api, house, monkeypatch):
+def test_step_that_breaks_once_makes_no_second_version(dag, api, tiny, monkeypatch):
     push, breaks = sys.modules["components.push"].push, [True]
 
     def broken_once(*about):
@@ -112,8 +112,8 @@ def test_step_that_breaks_once_makes_no_second_version(dag, api, house, monkeypa
     assert [release.version for release in ledger.releases(NAME)] == [1]
 
 
-def test_gate_marked_as_success_by_hand_releases_nothing(dag, api, house):
-    house.decide = lambda asked, _: Status.FAILED if asked == "model" else Status.PASSED
+def test_gate_marked_as_success_by_hand_releases_nothing(dag, api, tiny):
+    tiny.decide = lambda asked, _: Status.FAILED if asked == "model" else Status.PASSED
     run = trigger(api, SPAN)
     work(dag, run)
     path = f"/api/v2/dags/{NAME}/dagRuns/{run}/taskInstances/evaluate"
@@ -145,7 +145,7 @@ def test_run_without_a_span_names_the_remedy(dag, api):
     assert "trigger it with a partition key, or fill in the form" in ingest["note"]
 
 
-def test_broken_spec_fails_with_its_message(dags, api, house):
+def test_broken_spec_fails_with_its_message(dags, api, tiny):
     write("askew", YAML.replace("label: late", "label: lat"))
     broken = dags()["askew"]
     publish()
