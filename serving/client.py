@@ -228,7 +228,9 @@ class ModelServer:
                 "is the server up and the address right?"
             ) from error
         try:
-            return response.status_code, response.json()
+            # The server writes bytes that are not UTF-8 as they are; so they are read.
+            text = response.content.decode("utf-8", "surrogateescape")
+            return response.status_code, json.loads(text)
         except ValueError as error:
             raise ServerRefused(
                 f"{method} {url}: HTTP {response.status_code} without JSON; is this a model server?"
@@ -281,8 +283,9 @@ def _jsonable(values: Any) -> Any:
 
 
 def _array(value: Any) -> np.ndarray:
-    array = np.array(_decoded(value))
-    return array.astype(object) if array.dtype.kind in "US" else array
+    decoded = np.array(_decoded(value), object)
+    leaf = decoded.flat[0] if decoded.size else 0.0
+    return decoded if isinstance(leaf, bytes) else np.array(value)
 
 
 def _decoded(value: Any) -> Any:
@@ -290,4 +293,4 @@ def _decoded(value: Any) -> Any:
         return [_decoded(item) for item in value]
     if isinstance(value, dict):
         return base64.b64decode(value["b64"])
-    return value.encode() if isinstance(value, str) else value
+    return value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value

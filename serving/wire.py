@@ -124,12 +124,13 @@ def fill_tensor(tensor: Any, values: Any, dtype: str) -> None:
     cannot be sent.
     """
     number, field, kind = _DTYPES[dtype]
-    array = np.asarray(values) if kind is np.object_ else _exact(np.asarray(values), kind)
+    text = kind is np.object_
+    array = np.asarray(values, object) if text else _exact(np.asarray(values), kind)
     tensor.dtype = number
     for size in array.shape:
         tensor.tensor_shape.dim.add().size = size
     flat = array.ravel().tolist()
-    if kind is np.object_:
+    if text:
         flat = [value.encode() if isinstance(value, str) else value for value in flat]
     getattr(tensor, field).extend(flat)
 

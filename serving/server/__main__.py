@@ -15,8 +15,17 @@ import threading
 import time
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from serving.server import flags as command_line
+from serving.server.errors import ServingError
+from serving.server.sockets import listen
+
+if TYPE_CHECKING:
+    from serving.server.grpc_api import GrpcServer
+    from serving.server.models import Models
+    from serving.server.rest_api import RestServer
+    from serving.server.servable import Servable
 
 GRACE_S = 10.0
 
@@ -33,10 +42,19 @@ def main() -> int:
         signal.signal(number, lambda *_: stop.set())
     _keep_tensorflow_small()
     try:
-        _serve(flags, stop, started)
-    except _expected_errors() as error:
+        _check_ports(flags)
+        models = _start_models(flags)
+        servers = _start_servers(flags, models)
+    except (ServingError, OSError) as error:
         log.error("Failed to start server. Error: %s", error)
         return 1
+    log.info("ready after %.1f s", time.monotonic() - started)
+    stop.wait()
+    log.info("stopping: requests under way get %.0f s", GRACE_S)
+    models.stop()
+    for wait in [server.stop(GRACE_S) for server in servers]:
+        wait()
+    log.info("stopped")
     return 0
 
 
@@ -60,38 +78,41 @@ def _keep_tensorflow_small() -> None:
     warnings.filterwarnings("ignore", category=FutureWarning, module="google.api_core")
 
 
-def _expected_errors() -> tuple[type[Exception], ...]:
-    from serving.server.errors import ServingError
+def _check_ports(flags: argparse.Namespace) -> None:
+    """Raise OSError for a port that is taken, before the import of TensorFlow makes us wait."""
+    for name in ("port", "rest_api_port"):
+        port = getattr(flags, name)
+        try:
+            if port:
+                listen(flags.host, port).close()
+        except OSError as error:
+            raise OSError(
+                f"--{name}: cannot listen on {flags.host}:{port} "
+                f"({os.strerror(error.errno or 0)}); stop whoever does, or choose another port"
+            ) from error
 
-    return (ServingError, OSError)
+
+# What follows imports TensorFlow, which takes seconds: only now, so that a mistake in the flags is
+# answered at once.
 
 
-def _serve(flags: argparse.Namespace, stop: threading.Event, started: float) -> None:
-    # Imported here because they import TensorFlow, which takes a few seconds: a mistyped flag is
-    # answered at once.
+def _start_models(flags: argparse.Namespace) -> Models:
     from serving.server.batching import Batching
     from serving.server.config import ModelServerConfig, single_model
-    from serving.server.grpc_api import GrpcServer
-    from serving.server.metrics import DEFAULT_PATH
     from serving.server.models import Models
-    from serving.server.rest_api import RestApi, RestServer
-    from serving.server.servable import Servable, load
-    from serving.server.text_config import MonitoringConfig, parse
+    from serving.server.servable import load
+    from serving.server.text_config import parse
     from serving.server.versions import LoadPolicy, Versions
     from serving.server.warmup import warm_up
 
-    batching = None
-    if flags.enable_batching:
-        file = flags.batching_parameters_file
-        batching = Batching.from_file(file) if file else Batching()
-    metrics_path = None
-    if flags.monitoring_config_file:
-        monitoring = parse(flags.monitoring_config_file, MonitoringConfig).prometheus_config
-        metrics_path = (monitoring.path or DEFAULT_PATH) if monitoring.enable else None
     if flags.model_config_file:
         config = parse(flags.model_config_file, ModelServerConfig)
     else:
         config = single_model(flags.model_name, flags.model_base_path)
+    batching = None
+    if flags.enable_batching:
+        file = flags.batching_parameters_file
+        batching = Batching.from_file(file) if file else Batching()
 
     def loader(name: str, version: int, path: Path) -> Servable:
         servable = load(name, version, path, batching)
@@ -114,33 +135,35 @@ def _serve(flags: argparse.Namespace, stop: threading.Event, started: float) -> 
     gc.collect()
     gc.freeze()
     models.start(config)
+    return models
+
+
+def _start_servers(flags: argparse.Namespace, models: Models) -> list[GrpcServer | RestServer]:
+    from serving.server.grpc_api import GrpcServer
+    from serving.server.metrics import DEFAULT_PATH
+    from serving.server.rest_api import RestApi, RestServer
+    from serving.server.text_config import MonitoringConfig, parse
+
+    metrics_path = None
+    if flags.monitoring_config_file:
+        prometheus = parse(flags.monitoring_config_file, MonitoringConfig).prometheus_config
+        metrics_path = (prometheus.path or DEFAULT_PATH) if prometheus.enable else None
     servers: list[GrpcServer | RestServer] = []
-    try:
-        if flags.port:
-            address = f"{flags.host}:{flags.port}"
-            servers.append(
-                GrpcServer(
-                    models, address, flags.grpc_max_threads, flags.enable_grpc_healthcheck_service
-                )
-            )
-            log.info("Running ModelServer at %s ...", address)
-        if flags.rest_api_port:
-            api = RestApi(
-                models,
-                flags.rest_api_num_threads,
-                flags.rest_api_timeout_in_ms / 1000,
-                metrics_path,
-            )
-            servers.append(RestServer(api, flags.host, flags.rest_api_port))
-            log.info("Exporting HTTP/REST API at:%s:%d ...", flags.host, flags.rest_api_port)
-        log.info("ready after %.1f s", time.monotonic() - started)
-        stop.wait()
-        log.info("stopping: requests under way get %.0f s", GRACE_S)
-    finally:
-        for server in servers:
-            server.stop(GRACE_S)
-        models.stop()
+    if flags.port:
+        address = f"{flags.host}:{flags.port}"
+        healthcheck = flags.enable_grpc_healthcheck_service
+        servers.append(GrpcServer(models, address, flags.grpc_max_threads, healthcheck))
+        log.info("Running ModelServer at %s ...", address)
+    if flags.rest_api_port:
+        timeout_s = flags.rest_api_timeout_in_ms / 1000
+        api = RestApi(models, flags.rest_api_num_threads, timeout_s, metrics_path)
+        servers.append(RestServer(api, listen(flags.host, flags.rest_api_port)))
+        log.info("Exporting HTTP/REST API at:%s:%d ...", flags.host, flags.rest_api_port)
+    return servers
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    logging.shutdown()
+    # Threads may be deep inside a model; the interpreter would wait for them beyond the grace.
+    os._exit(code)

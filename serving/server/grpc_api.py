@@ -14,14 +14,12 @@ from typing import Any
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-
-# With protobuf 4.25 the *_pb2_grpc modules must be imported before prediction_service_pb2.
-from tensorflow_serving.apis import (  # isort: skip
-    model_service_pb2_grpc,
-    prediction_service_pb2_grpc,
+from tensorflow_serving.apis import (
     get_model_metadata_pb2,
     get_model_status_pb2,
     model_management_pb2,
+    model_service_pb2_grpc,
+    prediction_service_pb2_grpc,
 )
 
 from serving.server import examples, inference, metrics
@@ -187,8 +185,8 @@ class GrpcServer:
             raise OSError(f"cannot listen on {address} for gRPC")
         self._server.start()
 
-    def stop(self, grace_s: float) -> None:
-        """Say NOT_SERVING, take no new call, and wait for those under way."""
+    def stop(self, grace_s: float) -> Callable[[], object]:
+        """Say NOT_SERVING and take no new call; what is returned waits for those under way."""
         if self._health:
             self._health.enter_graceful_shutdown()
-        self._server.stop(grace_s).wait()
+        return self._server.stop(grace_s).wait

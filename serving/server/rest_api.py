@@ -14,6 +14,7 @@ import time
 import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
@@ -200,14 +201,9 @@ def _error(error: ServingError) -> Answer:
 
 
 class RestServer:
-    """A listening REST server, run by a thread of its own.
+    """The application behind a listening socket, run by a thread of its own."""
 
-    Raises OSError when the address cannot be had.
-    """
-
-    def __init__(self, api: RestApi, host: str, port: int) -> None:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listener = socket.create_server((host, port), family=family, backlog=2048)
+    def __init__(self, api: RestApi, listener: socket.socket) -> None:
         # asyncio does this only for sockets that say TCP when they are made, as these do not; without
         # it the body of an answer waits 40 ms for the client to acknowledge the headers.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -231,8 +227,8 @@ class RestServer:
         )
         self._thread.start()
 
-    def stop(self, grace_s: float) -> None:
-        """Take no new request and wait for those under way."""
+    def stop(self, grace_s: float) -> Callable[[], object]:
+        """Take no new request; what is returned waits for those under way."""
         self._server.config.timeout_graceful_shutdown = int(grace_s)
         self._server.should_exit = True
-        self._thread.join(grace_s + 1)
+        return partial(self._thread.join, grace_s + 1)

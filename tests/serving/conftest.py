@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from server_process import RunningServer, model_list, running, tiny_config
+
+from serving.client import ModelServer
 
 
 @pytest.fixture(scope="session")
@@ -46,3 +49,21 @@ def server(
             for version in tiny:
                 client.wait_available("tiny", version, 60)
         yield started
+
+
+_names = itertools.count(1)
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> tuple[str, Path]:
+    """A model name and a base path that no other test uses."""
+    base = tmp_path / "base"
+    base.mkdir()
+    return f"model{next(_names)}", base
+
+
+@pytest.fixture
+def client(server: RunningServer) -> Iterator[ModelServer]:
+    """A client of the server."""
+    with server.client() as client:
+        yield client

@@ -82,6 +82,16 @@ class RunningServer:
                 model_service_pb2_grpc.ModelServiceStub(channel),
             )
 
+    def reload(self, *configs: str) -> None:
+        """Make the server serve tiny and these models (`model_config`), and no other."""
+        from google.protobuf import text_format
+        from tensorflow_serving.apis import model_management_pb2
+
+        request = model_management_pb2.ReloadConfigRequest()
+        text_format.Parse(model_list(tiny_config(self.bases["tiny"]), *configs), request.config)
+        with self.stubs() as (_, model):
+            model.HandleReloadConfigRequest(request, timeout=60)
+
     def log_text(self) -> str:
         return self.log.read_text()
 
