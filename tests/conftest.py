@@ -14,12 +14,23 @@ from demo import feed
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
+def build_house(folder: Path) -> None:
+    """Give a folder the flights pipeline and its schema, and nothing in `var/`."""
+    shutil.copytree(REPOSITORY / "pipelines" / "flights", folder / "pipelines" / "flights")
+    (folder / "schemas").mkdir()
+    shutil.copy(REPOSITORY / "schemas" / "flights.pbtxt", folder / "schemas")
+
+
+def land_days(first: str, last: str | None = None) -> None:
+    """Land the real flights of these days, and of those between."""
+    for day in spans.between(first, last or first):
+        feed.land(feed.upstream(), day)
+
+
 @pytest.fixture
 def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A house with the flights pipeline and its schema, and nothing in `var/`."""
-    shutil.copytree(REPOSITORY / "pipelines" / "flights", tmp_path / "pipelines" / "flights")
-    (tmp_path / "schemas").mkdir()
-    shutil.copy(REPOSITORY / "schemas" / "flights.pbtxt", tmp_path / "schemas")
+    build_house(tmp_path)
     monkeypatch.setenv("SLUICE_HOME", str(tmp_path))
     assert home.home() == tmp_path
     return tmp_path
@@ -33,10 +44,23 @@ def flights(house: Path) -> spec.Spec:
 
 @pytest.fixture
 def land(house: Path) -> Callable[..., None]:
-    """`land("2013-02-06", "2013-02-08")` lands the real flights of these days, and those between."""
+    """`land("2013-02-06", "2013-02-08")` lands the real flights of these days in the test's house."""
+    return land_days
 
-    def landed(first: str, last: str | None = None) -> None:
-        for day in spans.between(first, last or first):
-            feed.land(feed.upstream(), day)
 
-    return landed
+@pytest.fixture(scope="session")
+def shared_house(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A house for what is dear to make and never changed: nine real days, the last of a blizzard."""
+    folder = tmp_path_factory.mktemp("house")
+    build_house(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SLUICE_HOME", str(folder))
+        land_days("2013-01-31", "2013-02-08")
+    return folder
+
+
+@pytest.fixture
+def in_shared_house(shared_house: Path, monkeypatch: pytest.MonkeyPatch) -> spec.Spec:
+    """The flights pipeline of the shared house, whose artifacts tests may find but not change."""
+    monkeypatch.setenv("SLUICE_HOME", str(shared_house))
+    return spec.load("flights")
