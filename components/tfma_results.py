@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -145,7 +146,10 @@ def _as_lists(column: pa.Array) -> pa.ListArray:
 
 
 def figures(folder: Path) -> dict[tuple[tuple[str, Any], ...], Figures]:
-    """Return slice key → model → metric → value, as TFMA's result in `folder` has them."""
+    """Return slice key → model → metric → value, as TFMA's result in `folder` has them.
+
+    The one exception: TFMA says 0 for the AUC of a slice of one class, which has none.
+    """
     import tensorflow_model_analysis as tfma
 
     found = {}
@@ -156,6 +160,9 @@ def figures(folder: Path) -> dict[tuple[tuple[str, Any], ...], Figures]:
             if not pair.key.is_diff:
                 model = models.setdefault(pair.key.model_name or CANDIDATE, {})
                 model[pair.key.name] = pair.value.double_value.value
+        for model in models.values():
+            if model["mean_label"] in (0, 1):
+                model["auc"] = math.nan
         found[key] = models
     return found
 

@@ -139,6 +139,14 @@ def test_tfmas_own_readers_open_the_result(tmp_path, models):
     assert ("auc_diff" in told) is (BASELINE in models)
 
 
+def test_one_class_has_no_auc_though_tfma_says_0(tmp_path):
+    judging = flights(500, CANDIDATE)
+    tfma_results.write(tfma_results.config(judging, []), judging, tmp_path / "tfma")
+    figures = tfma_results.figures(tmp_path / "tfma")[(("hour", 5),)][CANDIDATE]
+    assert figures["mean_label"] == 0
+    assert math.isnan(figures["auc"])
+
+
 cases = st.integers(4, 300).flatmap(
     lambda n: st.tuples(
         st.lists(st.booleans(), min_size=n, max_size=n).filter(lambda ys: 0 < sum(ys) < len(ys)),
