@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from components.ledger import Release
 from components.runs import Run, StepRecord
+from components.store import Artifact
 from components.verdict import Status, Verdict
 
 if TYPE_CHECKING:
@@ -19,26 +20,27 @@ if TYPE_CHECKING:
 
 # For an HTTP header; the pages carry the same in a <meta>, but for `frame-ancestors`.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
-# How a verdict is told, and the order in which its checks are listed.
+# How a verdict is told, and the order in which the checks that did not shut the gate are listed.
 WORDS = {Status.PASSED: "passed", Status.FAILED: "halted", Status.ERROR: "could not judge"}
-ORDER = (Status.ERROR, Status.FAILED, Status.WARNED, Status.SKIPPED, Status.PASSED)
+OTHERS = (Status.WARNED, Status.SKIPPED, Status.PASSED)
+SHOWN = ("summary", "metrics", "baseline_metrics")  # evidence that has a place of its own
 
 
 def verdict_page(verdict: Verdict, serving: Release | None = None) -> str:
     """Return the HTML page of a verdict; `serving`: what serves meanwhile, where that is known."""
-    grouped = [(status, [c for c in verdict.checks if c.status is status]) for status in ORDER]
+    groups = [(str(s), [check for check in verdict.checks if check.status is s]) for s in OTHERS]
     return _render(
         "verdict.html",
         verdict=verdict,
         word=WORDS[verdict.status],
-        groups=[(str(status), checks) for status, checks in grouped if checks],
+        groups=[(status, checks) for status, checks in groups if checks],
         serving=serving,
     )
 
 
-def step_page(run: Run, step: StepRecord) -> str:
-    """Return the HTML page of a step that has no verdict to show: what it came to."""
-    return _render("step.html", run=run, step=step)
+def step_page(run: Run, step: StepRecord, made: Artifact | None) -> str:
+    """Return the HTML page of a step that has no verdict to show: what it came to, at what cost."""
+    return _render("step.html", run=run, step=step, made=made)
 
 
 def message_page(title: str, message: str) -> str:
@@ -61,7 +63,15 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.filters.update(figure=_figure, shape=_shape, columns=_columns, share=_share)
+    templates.filters.update(
+        columns=_columns,
+        figure=_figure,
+        most=_most,
+        shape=_shape,
+        share=_share,
+        spoken=_spoken,
+        told=_told,
+    )
     return templates
 
 
@@ -93,6 +103,16 @@ def _nested(value: Any) -> bool:
     return isinstance(value, Mapping | list | tuple)
 
 
+def _told(evidence: Mapping[str, Any], shapes: Sequence[str]) -> dict[str, Any]:
+    """Return the evidence of these shapes that has no place of its own on the page."""
+    return {k: v for k, v in evidence.items() if k not in SHOWN and _shape(v) in shapes}
+
+
+def _spoken(name: Any) -> str:
+    """Return a key as words."""
+    return str(name).replace("_", " ")
+
+
 def _columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return the keys of a table's rows, in the order in which they first appear."""
     return list(dict.fromkeys(key for row in rows for key in row))
@@ -104,3 +124,9 @@ def _share(value: Any, whole: Any) -> float:
         return round(min(max(100 * float(value) / float(whole), 0.0), 100.0), 1)
     except (TypeError, ValueError, ZeroDivisionError):
         return 0.0
+
+
+def _most(rows: Sequence[Mapping[str, Any]], name: str) -> float:
+    """Return the largest number that a table has under `name`, 0 without any."""
+    held = (row.get(name) for row in rows)
+    return max((float(value) for value in held if isinstance(value, int | float)), default=0.0)

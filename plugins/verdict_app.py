@@ -16,8 +16,7 @@ from fastapi.responses import HTMLResponse
 
 from components import gates, ledger, pages, runs, store
 from components.errors import SluiceError, UsageError
-from components.runs import Run, StepRecord
-from components.store import Artifact
+from components.runs import Run
 
 Name = Annotated[str, Path(max_length=250)]
 
@@ -56,14 +55,10 @@ def _page_of(run: Run, task: str) -> str:
     if step is None:
         told = f"`{task}` of run {run.id} has not come to an end."
         return pages.message_page("Nothing to show yet", told)
-    made = _made(run, step)
+    made = runs.artifact(run, task) if step.artifact else None
     if made is None or gates.JSON not in made.manifest.files:
-        return pages.step_page(run, step)
+        return pages.step_page(run, step, made)
     return pages.verdict_page(gates.read(made), serving=ledger.baseline(run.pipeline))
-
-
-def _made(run: Run, step: StepRecord) -> Artifact | None:
-    return runs.artifact(run, step.step) if step.artifact else None
 
 
 def _answer(html: str, status: int = 200) -> HTMLResponse:

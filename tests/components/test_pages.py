@@ -1,0 +1,231 @@
+"""Verdict pages: the offence is seen first, all evidence is shown, and data cannot become markup."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+
+import pytest
+
+from components.ledger import Release
+from components.pages import message_page, step_page, verdict_page
+from components.runs import Run, StepRecord
+from components.verdict import Check, Status, Verdict
+
+HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>{{ 7*7 }}"
+VOID = {"meta", "br", "rect"}
+
+
+class Page(HTMLParser):
+    """What a browser would make of a page: its elements, their attributes, its visible text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.texts: list[str] = []
+        self.feed(html)
+        assert not self.open, f"{self.open} are never closed"
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += attrs
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += attrs
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] != "style" and data.strip():
+            self.texts.append(" ".join(data.split()))
+
+    @property
+    def text(self) -> str:
+        return " ".join(self.texts)
+
+
+def verdict(*checks: Check, **about) -> Verdict:
+    given = {"gate": "data", "pipeline": "flights", "span": "2013-02-08", "speaks_of": {}}
+    return Verdict(**(given | about), checks=checks)
+
+
+def volume(status: Status = Status.FAILED, **about) -> Check:
+    told = {"subject": "rows", "seen": "472 rows", "expected": "718 to 1,010 rows"}
+    return Check(name="volume", status=status, **({"message": "472 rows came"} | told | about))
+
+
+def release() -> Release:
+    return Release(
+        event="released",
+        at=datetime.now(UTC),
+        pipeline="flights",
+        span="2013-02-07",
+        run="r",
+        fingerprint="f",
+        version=7,
+        model="m",
+        artifact="a",
+        baseline=None,
+        verdicts={},
+        metrics={},
+    )
+
+
+def test_halted_page_tells_the_offence_before_anything_else():
+    fine = volume(Status.PASSED, seen="fine figures")
+    text = Page(verdict_page(verdict(fine, volume()), serving=release())).text
+    told = ["data gate halted", "flights 2013-02-08", "Meanwhile version 7, of 2013-02-07"]
+    told += [
+        "rows",
+        "volume failed",
+        "472 rows came",
+        "472 rows",
+        "718 to 1,010 rows",
+        "fine figures",
+    ]
+    places = [text.index(part) for part in told]
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize(
+    ("checks", "said"),
+    [
+        ((volume(Status.PASSED),), "data gate passed"),
+        ((volume(Status.FAILED),), "data gate halted"),
+        ((volume(Status.ERROR), volume(Status.FAILED)), "data gate could not judge"),
+        ((), "no checks is not a pass"),
+        ((volume(Status.SKIPPED),), "data gate could not judge"),
+    ],
+)
+def test_page_says_how_the_gate_came_out(checks, said):
+    assert said in Page(verdict_page(verdict(*checks))).text
+
+
+@pytest.mark.parametrize("status", list(Status))
+def test_no_check_is_left_out(status):
+    checks = [volume(status, subject=f"column_{n}", message=f"told of {n}") for n in range(5)]
+    text = Page(verdict_page(verdict(*checks))).text
+    assert all(f"column_{n}" in text and f"told of {n}" in text for n in range(5))
+
+
+EVIDENCE = {
+    "a figure": 0.123456,
+    "an amount": 336776,
+    "a sentence": "rows of a day",
+    "lines": "first line\nlast line",
+    "nothing": None,
+    "yes or no": True,
+    "pairs": {"rows_in": 930, "rejected": None},
+    "listed": [908, 910.5, "three"],
+    "empty": [],
+    "rows": [{"column": "carrier", "missing": 0.5}, {"column": "dest", "top": ["ATL", "ORD"]}],
+    "deep": {"one": {"two": [{"three": "found at last"}]}},
+    "summary": "in one line",
+    "metrics": {"auc": 0.71, "loss": 0.44},
+    "baseline_metrics": {"auc": 0.69},
+    "slices": [
+        {
+            "slice": "origin=JFK",
+            "examples": 2000,
+            "candidate": {"auc": 0.81},
+            "baseline": {"auc": 0.5},
+        },
+        {"slice": "origin=LGA", "examples": 9, "candidate": {"auc": None}},
+    ],
+    "latency_histogram": [
+        {"up to ms": 1.0, "rest": 3, "grpc": 100},
+        {"up to ms": 2.0, "rest": 150},
+    ],
+}
+FOUND = [
+    "0.1235",
+    "336,776",
+    "rows of a day",
+    "last line",
+    "yes",
+    "rows in 930",
+    "908, 910.5, three",
+]
+FOUND += ["carrier", "ATL, ORD", "found at last", "in one line", "0.71", "0.69", "origin=JFK"]
+FOUND += ["2,000", "0.81", "0.5", "up to ms", "150"]
+
+
+@pytest.mark.parametrize("said", FOUND)
+def test_evidence_of_any_shape_is_shown(said):
+    assert said in Page(verdict_page(verdict(volume(), evidence=EVIDENCE))).text
+
+
+@pytest.mark.parametrize("said", FOUND[:10])
+def test_figures_behind_an_offence_are_shown(said):
+    values = {name: EVIDENCE[name] for name in list(EVIDENCE)[:11]}
+    assert said in Page(verdict_page(verdict(volume(values=values)))).text
+
+
+@pytest.mark.parametrize(
+    "odd", [{"slices": []}, {"slices": {"a": 1}}, {"metrics": [1]}, {"metrics": {}}]
+)
+def test_known_evidence_of_an_odd_shape_breaks_no_page(odd):
+    assert "data gate halted" in Page(verdict_page(verdict(volume(), evidence=odd))).text
+
+
+def poisoned() -> Verdict:
+    """A verdict with hostile text wherever data can put one."""
+    told = dict.fromkeys(("subject", "seen", "expected", "message"), HOSTILE)
+    values = {HOSTILE: HOSTILE, "deep": {HOSTILE: [HOSTILE, {HOSTILE: HOSTILE}]}}
+    checks = [volume(status, **told, values=values) for status in Status]
+    slices = [{"slice": HOSTILE, "examples": HOSTILE, "candidate": {HOSTILE: HOSTILE}}]
+    evidence = {HOSTILE: HOSTILE, "summary": HOSTILE, "slices": slices}
+    evidence |= {"metrics": {HOSTILE: HOSTILE}, "log": f"{HOSTILE}\n{HOSTILE}"}
+    evidence |= {"a_histogram": [{HOSTILE: HOSTILE, "b": HOSTILE}], "rows": [{HOSTILE: HOSTILE}]}
+    return verdict(*checks, span=HOSTILE, speaks_of={HOSTILE: HOSTILE}, evidence=evidence)
+
+
+def pages() -> dict[str, str]:
+    run = Run(
+        id=HOSTILE,
+        pipeline=HOSTILE,
+        span=HOSTILE,
+        version=1,
+        fingerprint="f",
+        opened=datetime.now(UTC),
+        examples={},
+        files={},
+    )
+    step = StepRecord(
+        step=HOSTILE,
+        outcome="error",
+        artifact=None,
+        message=HOSTILE,
+        finished=datetime.now(UTC),
+        seconds=1,
+    )
+    return {
+        "verdict": verdict_page(poisoned()),
+        "step": step_page(run, step, None),
+        "message": message_page(HOSTILE, HOSTILE),
+    }
+
+
+@pytest.mark.parametrize("kind", ["verdict", "step", "message"])
+def test_data_does_not_become_markup(kind):
+    page = Page(pages()[kind])
+    assert not {"script", "img", "iframe", "object", "link", "base", "form", "a"} & set(page.tags)
+    assert not [name for name, _ in page.attributes if name.startswith("on")]
+    assert HOSTILE in page.text
+
+
+@pytest.mark.parametrize("kind", ["verdict", "step", "message"])
+def test_page_fetches_nothing_and_runs_no_script(kind):
+    html = pages()[kind]
+    page = Page(html)
+    assert not {"src", "href", "srcset", "action"} & {name for name, _ in page.attributes}
+    assert ("content", "default-src 'none'; style-src 'unsafe-inline'") in page.attributes
+    assert "url(" not in html
+    assert "@import" not in html
