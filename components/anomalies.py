@@ -11,6 +11,7 @@ from typing import Any
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 
+from components import bounds
 from components import schema as contract
 from components import statistics as stats
 from components.verdict import Check, Status
@@ -62,7 +63,7 @@ def contract_checks(found: Any, schema: Any, statistics: Any, source: str) -> li
                 status=status,
                 subject=column,
                 seen=told[0] if told else reason.short_description,
-                expected=told[1] if told else _allowed(feature),
+                expected=told[1] if told else bounds.allowed(feature),
                 message=message or f"{column}: {reason.description.strip()} ({source})",
             )
         )
@@ -75,8 +76,8 @@ def contract_checks(found: Any, schema: Any, statistics: Any, source: str) -> li
                 name="contract",
                 status=Status.PASSED,
                 subject=column,
-                seen=_seen(columns[column], statistics.num_examples),
-                expected=_allowed(feature),
+                seen=bounds.seen(columns[column], statistics.num_examples),
+                expected=bounds.allowed(feature),
             )
         )
     return checks
@@ -103,58 +104,73 @@ def serving_check(found: Any, training: Any, fed: list[str], source: str) -> Che
     )
 
 
-def drift_checks(found: Any, statistics: Any, history: Any, spans: int, source: str) -> list[Check]:
-    """Return a check for every drift that TFDV measured against the `spans` accepted ones before."""
+def drift_checks(
+    found: Any, schema: Any, statistics: Any, history: Any, spans: int, source: str
+) -> list[Check]:
+    """Return a check for every column whose drift from the `spans` accepted ones before is bounded.
+
+    One that TFDV gives no distance for could not be measured, which is not a pass.
+    """
     now, before = stats.by_column(statistics), stats.by_column(history)
-    halted = {c for c, reason, _ in _reasons(found, lambda kind: kind in DRIFT)}
-    checks, measured = [], set()
+    halted = {column for column, _, _ in _reasons(found, lambda kind: kind in DRIFT)}
+    checks = []
     for info in found.drift_skew_info:
         column = ".".join(info.path.step)
-        measured.add(column)
+        moved = bounds.moved(now.get(column), before.get(column))
         for measure in info.drift_measurements:
-            kind = anomalies_pb2.DriftSkewInfo.Measurement.Type.Name(measure.type)
-            distance = DISTANCES.get(kind, kind.lower())
-            moved = _moved(now.get(column), before.get(column))
-            seen, bound = f"{distance} {measure.value:.3g}", f"at most {measure.threshold:.3g}"
-            failed = column in halted
+            seen, expected = _distance(measure)
+            told = f"{column} drifted from the {spans} spans before: {moved}({seen}; {expected}, {source})"
             checks.append(
                 Check(
                     name="drift",
-                    status=Status.FAILED if failed else Status.PASSED,
+                    status=Status.FAILED if column in halted else Status.PASSED,
                     subject=column,
                     seen=seen,
-                    expected=bound,
-                    message=f"{column} drifted from the {spans} spans before: {moved}"
-                    f"({seen}; {bound}, {source})"
-                    if failed
-                    else "",
+                    expected=expected,
+                    message=told if column in halted else "",
                     values={"value": measure.value, "threshold": measure.threshold},
                 )
             )
-    for column, reason, status in _reasons(found, lambda kind: kind in DRIFT):
+    measured = {check.subject for check in checks}
+    for column in _bounded_in_drift(schema):
         if column not in measured:
-            told = f"{column}: {reason.description.strip()}"
-            checks.append(Check(name="drift", status=status, subject=column, message=told))
+            told = f"the drift of {column} could not be measured: it has no values to compare"
+            checks.append(Check(name="drift", status=Status.ERROR, subject=column, message=told))
     return checks
+
+
+def _bounded_in_drift(schema: Any) -> list[str]:
+    return [
+        feature.name
+        for feature in schema.feature
+        if feature.HasField("drift_comparator")
+        and contract.expected_in(schema, feature, contract.TRAINING)
+    ]
+
+
+def _distance(measure: Any) -> tuple[str, str]:
+    kind = anomalies_pb2.DriftSkewInfo.Measurement.Type.Name(measure.type)
+    told = DISTANCES.get(kind, kind.lower())
+    return f"{told} {measure.value:.3g}", f"at most {measure.threshold:.3g}"
 
 
 def volume_check(found: Any, schema: Any, rows: int, usual: float | None, source: str) -> Check:
     """Return the check of how many rows there are, against the usual number and the least."""
     limits = schema.dataset_constraints
     compared = limits.num_examples_drift_comparator
-    told = []
-    if limits.min_examples_count:
-        told.append(f"at least {limits.min_examples_count}")
+    expected = ""
     if usual is not None and limits.HasField("num_examples_drift_comparator"):
-        low, high = compared.min_fraction_threshold * usual, compared.max_fraction_threshold * usual
-        told.append(f"{low:.0f} to {high:.0f}, since the usual is {usual:.0f}")
-    expected = " and ".join(told) or "no bound"
+        low = max(compared.min_fraction_threshold * usual, limits.min_examples_count)
+        high = compared.max_fraction_threshold * usual
+        expected = f"{low:.0f} to {high:.0f} rows, {usual:.0f} being usual"
+    elif limits.min_examples_count:
+        expected = f"at least {limits.min_examples_count} rows"
     reasons = [r for r in found.dataset_anomaly_info.reason if r.type in VOLUME]
-    status = Status.FAILED if reasons else Status.PASSED if told else Status.SKIPPED
+    status = Status.FAILED if reasons else Status.PASSED if expected else Status.SKIPPED
     message = ""
     if reasons:
-        message = f"{rows} rows came; {expected} are expected ({source})"
-    elif not told:
+        message = f"{rows} rows came; expected are {expected} ({source})"
+    elif not expected:
         message = f"{source} bounds no number of rows (dataset_constraints)"
     return Check(
         name="volume",
@@ -167,7 +183,7 @@ def volume_check(found: Any, schema: Any, rows: int, usual: float | None, source
     )
 
 
-def other_checks(found: Any, source: str) -> Iterator[Check]:
+def dataset_checks(found: Any, source: str) -> Iterator[Check]:
     """Yield what TFDV says of the dataset as a whole, beside its number of rows."""
     if found.data_missing:
         told = "there are no rows to judge"
@@ -192,77 +208,20 @@ def _told(reason: Any, feature: Any, seen: Any, rows: int) -> tuple[str, str] | 
     if feature is None:
         return None
     if reason.type in ABSENT:
-        lacks = missing(seen, rows) if seen is not None else 1.0
+        lacks = bounds.missing(seen, rows) if seen is not None else 1.0
         most = 1 - feature.presence.min_fraction
         return (
-            f"is missing in {percent(lacks)} of {rows} rows",
-            f"at most {percent(most)} may be" if most else "none may be",
+            f"is missing in {bounds.percent(lacks)} of {rows} rows",
+            f"at most {bounds.percent(most)} may be" if most else "none may be",
         )
     if seen is None:
         return None
     if reason.type in STRANGE:
         values = reason.description.rpartition("schema:")[2].strip(" .")
-        return f"holds {values}", _allowed(feature)
-    if reason.type in RANGE and seen.HasField("num_stats"):
+        return f"holds {values}", bounds.allowed(feature)
+    if reason.type in RANGE:
         small = reason.type in (Info.INT_TYPE_SMALL_INT, Info.FLOAT_TYPE_SMALL_FLOAT)
-        numbers = seen.num_stats
-        side = f"falls to {numbers.min:g}" if small else f"rises to {numbers.max:g}"
-        return side, f"{_range(feature)} is allowed"
+        least, most = bounds.extremes(seen)
+        side = f"falls to {least:g}" if small else f"rises to {most:g}"
+        return side, f"{bounds.allowed_range(feature)} is allowed"
     return None
-
-
-def missing(feature: Any, rows: int) -> float:
-    """Return the share of the rows that have no value."""
-    return 1 - stats.common(feature).num_non_missing / rows if rows else 1.0
-
-
-def _seen(feature: Any, rows: int) -> str:
-    told = f"{percent(missing(feature, rows))} missing"
-    if feature.HasField("num_stats"):
-        return f"{told}, {feature.num_stats.min:g} to {feature.num_stats.max:g}"
-    return f"{told}, {feature.string_stats.unique} values"
-
-
-def _allowed(feature: Any) -> str:
-    """Return a column's bounds in short: what may be missing, and which values it may hold."""
-    if feature is None:
-        return "no such column"
-    most = 1 - feature.presence.min_fraction
-    told = [f"at most {percent(most)} missing" if most else "none missing"]
-    if _range(feature):
-        told.append(_range(feature))
-    mass = feature.distribution_constraints.min_domain_mass
-    if feature.domain and mass < 1:
-        told.append(f"{percent(mass)} of it in its domain")
-    elif feature.domain:
-        told.append("all of it in its domain")
-    return ", ".join(told)
-
-
-def _range(feature: Any) -> str:
-    """Return `min to max` of a column's numbers, or an empty string where there is no bound."""
-    kind = feature.WhichOneof("domain_info")
-    if kind not in ("int_domain", "float_domain"):
-        return ""
-    domain = getattr(feature, kind)
-    low = f"{domain.min:g}" if domain.HasField("min") else "any"
-    high = f"{domain.max:g}" if domain.HasField("max") else "any"
-    return f"{low} to {high}"
-
-
-def _moved(now: Any, before: Any) -> str:
-    """Return what moved most: the share of a category's value, or the mean of a number."""
-    if now is None or before is None:
-        return ""
-    if now.HasField("num_stats"):
-        return f"its mean went from {before.num_stats.mean:.4g} to {now.num_stats.mean:.4g} "
-    new, old = stats.shares(now), stats.shares(before)
-    most = max({**old, **new}, key=lambda v: abs(new.get(v, 0) - old.get(v, 0)), default=None)
-    if most is None:
-        return ""
-    return f"{most!r} went from {percent(old.get(most, 0))} to {percent(new.get(most, 0))} "
-
-
-def percent(share: float) -> str:
-    """Return a share as a person reads it: `51.3 %`."""
-    return f"{100 * share:.3g} %"

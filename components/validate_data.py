@@ -12,7 +12,7 @@ from google.protobuf import text_format
 from pydantic import JsonValue
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
-from components import anomalies, gates, schema, statistics
+from components import anomalies, bounds, gates, schema, statistics
 from components.schema import SERVING, TRAINING
 from components.spec import Spec
 from components.store import Artifact, Draft
@@ -64,28 +64,29 @@ def _judge(
 ) -> tuple[list[Check], dict[str, JsonValue]]:
     import tensorflow_data_validation as tfdv
 
-    bounds = schema.load(spec.schema_path)
+    reviewed = schema.load(spec.schema_path)
     now = statistics.read(described)
     least = min(LEARNING, spec.window.length - 1)
     learned = len(history) >= least
     before = statistics.merge([statistics.read(h) for h in history]) if history else None
     found = tfdv.validate_statistics(
         _list(now),
-        bounds,
+        reviewed,
         environment=TRAINING,
         previous_statistics=_list(_average(before, len(history))) if before and learned else None,
     )
-    fed = [feature.name for feature in schema.inputs(bounds)]
-    serving = tfdv.validate_statistics(_list(_only(now, fed)), bounds, environment=SERVING)
+    fed = [feature.name for feature in schema.inputs(reviewed)]
+    serving = tfdv.validate_statistics(_list(_only(now, fed)), reviewed, environment=SERVING)
     (draft.folder / "anomalies.pbtxt").write_text(text_format.MessageToString(found))
     checks = [
-        *anomalies.contract_checks(found, bounds, now, contract),
+        *anomalies.dataset_checks(found, contract),
+        *anomalies.contract_checks(found, reviewed, now, contract),
         anomalies.serving_check(serving, found, fed, contract),
     ]
     usual = before.num_examples / len(history) if before and learned else None
-    checks.append(anomalies.volume_check(found, bounds, now.num_examples, usual, contract))
+    checks.append(anomalies.volume_check(found, reviewed, now.num_examples, usual, contract))
     if learned:
-        checks += anomalies.drift_checks(found, now, before, len(history), contract)
+        checks += anomalies.drift_checks(found, reviewed, now, before, len(history), contract)
     else:
         told = f"learning: {len(history)} of {least} spans that it takes to know what is usual"
         checks.append(Check(name="drift", status=Status.SKIPPED, message=told))
@@ -129,8 +130,8 @@ def _evidence(now: Any, before: Any, spans: int) -> dict[str, JsonValue]:
 def _row(column: str, now: Any, rows: int, past: Any, before: Any) -> dict[str, JsonValue]:
     row: dict[str, JsonValue] = {
         "column": column,
-        "missing": anomalies.percent(anomalies.missing(now, rows)),
-        "missing before": anomalies.percent(anomalies.missing(past, before.num_examples))
+        "missing": bounds.percent(bounds.missing(now, rows)),
+        "missing before": bounds.percent(bounds.missing(past, before.num_examples))
         if past
         else None,
         "mean": None,
@@ -143,8 +144,8 @@ def _row(column: str, now: Any, rows: int, past: Any, before: Any) -> dict[str, 
         return row
     usual = statistics.shares(past) if past else {}
     row["most frequent"] = ", ".join(
-        f"{value} {anomalies.percent(share)}"
-        + (f" (before {anomalies.percent(usual.get(value, 0))})" if past else "")
+        f"{value} {bounds.percent(share)}"
+        + (f" (before {bounds.percent(usual.get(value, 0))})" if past else "")
         for value, share in list(statistics.shares(now).items())[:TOP]
     )
     return row
