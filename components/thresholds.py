@@ -131,8 +131,8 @@ def answer(question: Question, figures: Mapping[str, Mapping[str, float]]) -> Ch
         told = f"{what} could not be measured: it is {seen} on {question.examples:,} examples"
     else:
         status = Status.PASSED if _within(compared, question) else Status.FAILED
-        must = "as" if status is Status.PASSED else "not"
-        told = f"{what} is {seen}, {must} {question.expected}, on {question.examples:,} examples"
+        must = "as it must be:" if status is Status.PASSED else "but must be"
+        told = f"{what} is {seen} on {question.examples:,} examples, {must} {question.expected}"
     return Check(
         name=metric,
         status=status,

@@ -80,7 +80,7 @@ def test_no_worse_at_all_lets_an_equal_candidate_pass():
 
 def test_a_failed_check_tells_both_figures_the_difference_the_bound_and_the_examples():
     check = overall(0.6612, 0.7000, metric="auc", worse_by_at_most=0.03)
-    for told in ("0.6612", "0.7000", "-0.0388", "0.03 below the baseline", "9 examples", "not"):
+    for told in ("0.6612", "0.7000", "-0.0388", "9 examples", "but must be at most 0.03 below"):
         assert told in check.message
     assert (check.name, check.subject) == ("auc", "overall")
     assert check.values["candidate"] == 0.6612
