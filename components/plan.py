@@ -201,7 +201,7 @@ def _conclude(run: Run, step: str, started: float, made: Artifact, *, gate: bool
     _record(run, step, "passed" if opens else shut, made, verdict.reason, started)
     if not opens:
         raise Halted(verdict, run.id)
-    return Outcome(run, step, verdict.reason)
+    return Outcome(run, step, str(made.facts.get("summary") or verdict.reason))
 
 
 def _admitted(run: Run, verdict: Verdict) -> bool:

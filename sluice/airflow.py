@@ -36,23 +36,24 @@ class Airflow:
     def trigger(self, dag: str, span: str) -> str:
         """Start a run of the DAG for a span; return the run's id."""
         body: dict[str, Any] = {"logical_date": None, "partition_key": span, "conf": {}}
-        return str(self._ask("POST", f"/api/v2/dags/{dag}/dagRuns", json=body)["dag_run_id"])
+        return str(self.ask("POST", f"/api/v2/dags/{dag}/dagRuns", json=body)["dag_run_id"])
 
     def state(self, dag: str, run: str) -> str:
         """Return the state of a run: queued, running, success or failed."""
-        return str(self._ask("GET", f"/api/v2/dags/{dag}/dagRuns/{run}")["state"])
+        return str(self.ask("GET", f"/api/v2/dags/{dag}/dagRuns/{run}")["state"])
 
     def tasks(self, dag: str, run: str) -> dict[str, str | None]:
         """Return the state of each of a run's tasks, by name; None before it is scheduled."""
-        found = self._ask("GET", f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances")
+        found = self.ask("GET", f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances")
         return {task["task_id"]: task["state"] for task in found["task_instances"]}
 
     def ensure_pool(self, name: str, slots: int) -> None:
         """Make a pool, unless it is there: its slots are then as somebody set them."""
         if self._http.get(f"/api/v2/pools/{name}").status_code == httpx.codes.NOT_FOUND:
-            self._ask("POST", "/api/v2/pools", json={"name": name, "slots": slots})
+            self.ask("POST", "/api/v2/pools", json={"name": name, "slots": slots})
 
-    def _ask(self, method: str, path: str, **about: Any) -> Any:
+    def ask(self, method: str, path: str, **about: Any) -> Any:
+        """Return the JSON that the API answers; raise SluiceError when it answers with an error."""
         answer = self._http.request(method, path, **about)
         if answer.is_error:
             raise SluiceError(

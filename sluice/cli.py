@@ -15,7 +15,8 @@ from rich.table import Table
 from components.errors import SluiceError, UsageError
 from sluice.drive import Exit
 
-out = Console(highlight=False, soft_wrap=True)
+# Into a file or a pipe, tables are as wide as they need be.
+out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 240)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 app = typer.Typer(
@@ -221,7 +222,7 @@ def main() -> None:
     except UsageError as error:
         err.print(f"[bold red]wrong use[/bold red] {escape(str(error))}")
         sys.exit(Exit.WRONG_USE)
-    except SluiceError as error:
+    except (SluiceError, OSError) as error:
         err.print(f"[bold red]broken[/bold red] {escape(str(error))}")
         sys.exit(Exit.BROKEN)
     except KeyboardInterrupt:
@@ -235,3 +236,7 @@ def _print_json(value: Any) -> None:
 def _coloured(outcome: str) -> str:
     colour = {"released": "green", "passed": "green", "done": "green", "halted": "red"}
     return f"[{colour.get(outcome, 'yellow')}]{outcome}[/]"
+
+
+if __name__ == "__main__":
+    main()

@@ -37,7 +37,7 @@ def run(out: Console) -> int:
             for arrived in spans.between(what.span.first, day):
                 feed.land(feed.upstream(), arrived)
             done = _run_of(day)
-            if done and overview.ending(done)[0] != "unfinished":
+            if done and overview.ending(done)[0] in ("released", "halted"):
                 out.print(f"  {day}  was run before")
             else:
                 _watch(airflow, day, out)
@@ -96,7 +96,8 @@ def _metrics(run: Run) -> str:
     release = ledger.of_fingerprint(PIPELINE, run.fingerprint)
     if release is None:
         return ""
-    figures = ", ".join(f"{name} {value:.3f}" for name, value in sorted(release.metrics.items()))
+    told = [(name, release.metrics[name]) for name in spec.METRICS if name in release.metrics]
+    figures = ", ".join(f"{name} {value:.3f}" for name, value in told)
     return f"as version {release.version}: {figures}"
 
 
@@ -115,10 +116,11 @@ def _example(what: Spec) -> dict[str, Any]:
     path = ingest.current(what, DAYS[0]).file(ingest.FILE)
     told = " AND ".join(f'"{name}" IS NOT NULL' for name in names)
     rows = duckdb.read_parquet(str(path)).filter(told).project(", ".join(f'"{n}"' for n in names))
-    first = rows.limit(1).fetchone()
-    if first is None:
+    first = rows.limit(1).fetchall()
+    if not first:
         raise SluiceError(f"no flight of {DAYS[0]} has all its columns")
-    return dict(zip(names, first, strict=True))
+    values = [float(f"{v:.6g}") if isinstance(v, float) else v for v in first[0]]
+    return dict(zip(names, values, strict=True))
 
 
 def _run_of(day: str) -> Run | None:

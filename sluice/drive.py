@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
@@ -44,8 +45,7 @@ Told = Callable[[str, str, float | None], None]
 
 def run(pipeline: str, span: str, tell: Told) -> Result:
     """Drive a run to its end; raise UsageError for a wrong request, and nothing else."""
-    # One process does all: TensorFlow's start-up chatter would bury the steps.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    _hush()
     spans.parse(span)
     spec.load(pipeline)
     started = time.monotonic()
@@ -75,6 +75,14 @@ def run(pipeline: str, span: str, tell: Told) -> Result:
         log.exception("%s broke", at)
         return ended(Exit.BROKEN, f"{at}: {type(error).__name__}: {error}")
     raise AssertionError("the plan ended without a release or a halt")
+
+
+def _hush() -> None:
+    """Keep what the libraries say at import from burying the steps."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    warnings.filterwarnings("ignore", category=FutureWarning, module="google")
+    for chatty in ("tensorflow", "apache_beam", "absl"):
+        logging.getLogger(chatty).setLevel(logging.ERROR)
 
 
 def _steps(pipeline: str, span: str) -> list[tuple[str, Callable[[str], plan.Outcome]]]:
