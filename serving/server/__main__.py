@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from serving.server import flags as command_line
 from serving.server.errors import ServingError
-from serving.server.sockets import listen
+from serving.server.sockets import address, listen
 
 if TYPE_CHECKING:
     from serving.server.grpc_api import GrpcServer
@@ -87,7 +87,7 @@ def _check_ports(flags: argparse.Namespace) -> None:
                 listen(flags.host, port).close()
         except OSError as error:
             raise OSError(
-                f"--{name}: cannot listen on {flags.host}:{port} "
+                f"--{name}: cannot listen on {address(flags.host, port)} "
                 f"({os.strerror(error.errno or 0)}); stop whoever does, or choose another port"
             ) from error
 
@@ -150,15 +150,16 @@ def _start_servers(flags: argparse.Namespace, models: Models) -> list[GrpcServer
         metrics_path = (prometheus.path or DEFAULT_PATH) if prometheus.enable else None
     servers: list[GrpcServer | RestServer] = []
     if flags.port:
-        address = f"{flags.host}:{flags.port}"
+        where = address(flags.host, flags.port)
         healthcheck = flags.enable_grpc_healthcheck_service
-        servers.append(GrpcServer(models, address, flags.grpc_max_threads, healthcheck))
-        log.info("Running ModelServer at %s ...", address)
+        servers.append(GrpcServer(models, where, flags.grpc_max_threads, healthcheck))
+        log.info("Running ModelServer at %s ...", where)
     if flags.rest_api_port:
         timeout_s = flags.rest_api_timeout_in_ms / 1000
         api = RestApi(models, flags.rest_api_num_threads, timeout_s, metrics_path)
         servers.append(RestServer(api, listen(flags.host, flags.rest_api_port)))
-        log.info("Exporting HTTP/REST API at:%s:%d ...", flags.host, flags.rest_api_port)
+        where = address(flags.host, flags.rest_api_port)
+        log.info("Exporting HTTP/REST API at:%s ...", where)
     return servers
 
 

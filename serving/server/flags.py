@@ -109,5 +109,6 @@ def _parser() -> argparse.ArgumentParser:
 def _version() -> str:
     installed = importlib.metadata.version
     return (
-        f"Sluice model server: {installed('sluice')}\nTensorFlow Library: {installed('tensorflow')}"
+        f"protocol of TensorFlow Serving {installed('tensorflow-serving-api')}, "
+        f"TensorFlow {installed('tensorflow')}"
     )

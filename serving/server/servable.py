@@ -19,6 +19,36 @@ from serving.server.errors import Code, ServingError, invalid
 DEFAULT_SIGNATURE = "serving_default"
 
 
+class _Input:
+    """What a signature expects of one input, read once from its message: requests are many."""
+
+    def __init__(self, name: str, info: meta_graph_pb2.TensorInfo) -> None:
+        self.name = name
+        self._dtype: np.dtype = np.dtype(tensors.numpy_type(info.dtype))
+        self._dims = [dim.size for dim in info.tensor_shape.dim]
+        self._any_rank = info.tensor_shape.unknown_rank
+        self._fixed = [(axis, size) for axis, size in enumerate(self._dims) if size != -1]
+
+    def check(self, position: int, array: np.ndarray) -> None:
+        """Raise ServingError unless the array is of the right dtype and shape."""
+        if array.dtype != self._dtype:
+            wanted, given = map(
+                tensors.dtype_name, map(tensors.dtype_of, (self._dtype, array.dtype))
+            )
+            raise invalid(
+                f"Expects arg[{position}] to be {wanted} but {given} is provided "
+                f"(input '{self.name}')"
+            )
+        if self._any_rank:
+            return
+        shape = array.shape
+        if len(shape) != len(self._dims) or any(shape[axis] != n for axis, n in self._fixed):
+            raise invalid(
+                f"Input '{self.name}' has shape {_shape(shape)} but the signature expects "
+                f"{_shape(self._dims)}"
+            )
+
+
 class Signature:
     """A named function of the model: arrays in, arrays out, keyed by the signature's names."""
 
@@ -40,6 +70,7 @@ class Signature:
         self._input_names = sorted(definition.inputs)
         self._output_names = sorted(definition.outputs)
         self._output_dtypes = [output.dtype for output in function.outputs]
+        self._expected = [_Input(name, definition.inputs[name]) for name in self._input_names]
         self._check_order()
 
     def _check_order(self) -> None:
@@ -63,24 +94,8 @@ class Signature:
                 f"Sent extra: {_names(given - wanted)}. "
                 f"Missing but required: {_names(wanted - given)}."
             )
-        for position, name in enumerate(self._input_names):
-            info, array = self.inputs[name], arrays[name]
-            dtype = tensors.dtype_of(array)
-            if dtype != info.dtype:
-                raise invalid(
-                    f"Expects arg[{position}] to be {tensors.dtype_name(info.dtype)} but "
-                    f"{tensors.dtype_name(dtype)} is provided (input '{name}')"
-                )
-            dims = info.tensor_shape.dim
-            if info.tensor_shape.unknown_rank:
-                continue
-            if len(dims) != array.ndim or any(
-                dim.size not in (-1, size) for dim, size in zip(dims, array.shape, strict=True)
-            ):
-                raise invalid(
-                    f"Input '{name}' has shape {_shape(array.shape)} but the signature expects "
-                    f"{_shape(dim.size for dim in dims)}"
-                )
+        for position, expected in enumerate(self._expected):
+            expected.check(position, arrays[expected.name])
 
     def run(self, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return the signature's outputs. Blocks; safe to call from many threads.

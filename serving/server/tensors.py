@@ -34,6 +34,9 @@ _DTYPES: dict[np.dtype, int] = {
 }
 _NAMES = {types_pb2.DT_FLOAT: "float", types_pb2.DT_DOUBLE: "double", types_pb2.DT_HALF: "half"}
 
+# Beyond this, a few bytes that stand for a huge tensor are an attack or a mistake.
+_MOST_REPEATED = 2**24
+
 # The class behind every eager tensor: its constructor is `tf.constant` without the Python around
 # it. Arrays may be shared with the tensor, so nobody writes to an array after handing it in.
 _EagerTensor = type(tf.constant(0))
@@ -51,9 +54,9 @@ def numpy_type(dtype: int) -> type:
     return _FIELDS[dtype][1] if dtype in _FIELDS else tf.as_dtype(dtype).as_numpy_dtype
 
 
-def dtype_of(array: np.ndarray) -> int:
-    """Return the protocol dtype of an array."""
-    return _DTYPES.get(array.dtype) or tf.as_dtype(array.dtype).as_datatype_enum
+def dtype_of(dtype: np.dtype) -> int:
+    """Return the protocol dtype of a numpy one."""
+    return _DTYPES.get(dtype) or tf.as_dtype(dtype).as_datatype_enum
 
 
 def to_tensor(array: np.ndarray) -> tf.Tensor:
@@ -64,7 +67,7 @@ def to_tensor(array: np.ndarray) -> tf.Tensor:
 def from_proto(name: str, proto: tensor_pb2.TensorProto) -> np.ndarray:
     """Decode the tensor called `name`; raises ServingError when values and shape disagree."""
     shape = [dim.size for dim in proto.tensor_shape.dim]
-    if proto.tensor_shape.unknown_rank or any(size < 0 for size in shape):
+    if proto.tensor_shape.unknown_rank or min(shape, default=0) < 0:
         raise invalid(f"tensor parsing error: {name}: its shape is not fully known")
     if proto.dtype not in _FIELDS:
         try:
@@ -83,18 +86,21 @@ def from_proto(name: str, proto: tensor_pb2.TensorProto) -> np.ndarray:
         return np.frombuffer(proto.tensor_content, element).reshape(shape)
     values = getattr(proto, field)[:size]
     if len(values) < size:
+        if size > _MOST_REPEATED:
+            raise invalid(f"tensor parsing error: {name}: {len(values)} values for shape {shape}")
         # As TensorFlow reads it: the last value repeats, and no value at all means zeros.
         last = values[-1] if values else (b"" if element is np.object_ else 0)
         values = [*values, *[last] * (size - len(values))]
     try:
-        return np.array(values, element).reshape(shape)
+        array: np.ndarray = np.array(values, element)
+        return array if len(shape) == 1 else array.reshape(shape)
     except OverflowError as error:
         raise invalid(f"tensor parsing error: {name}: {error}") from error
 
 
 def to_proto(array: np.ndarray, proto: tensor_pb2.TensorProto) -> None:
     """Fill `proto` with the array in typed fields (`float_val`), as TensorFlow Serving answers."""
-    dtype = dtype_of(array)
+    dtype = dtype_of(array.dtype)
     if dtype not in _FIELDS:
         proto.CopyFrom(tf.make_tensor_proto(array))
         return

@@ -115,9 +115,6 @@ def test_server_needs_a_model_to_start_and_ends_unclean(tiny, tmp_path):
             client.versions("tiny")
         log = server.log_text()
     assert "Traceback" not in log
-    assert all(
-        " INFO " in line or " WARNING " in line or " ERROR " in line for line in log.splitlines()
-    )
 
 
 def test_server_imports_what_it_never_uses(server):
