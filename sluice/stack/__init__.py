@@ -94,7 +94,7 @@ def down() -> None:
         Console().print("the stack is not running")
         return
     _drain()
-    supervision.stop()
+    supervision.stop(last="database")
     Console().print("the stack is down")
 
 

@@ -6,24 +6,26 @@ import configparser
 import contextlib
 import hashlib
 import os
+import signal
 import subprocess
 import sys
 import time
 import xmlrpc.client
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
 import psutil
+from supervisor.xmlrpc import Faults, SupervisorTransport
 
 from components import home
 from components.errors import SluiceError
 from sluice.stack import paths
 
 MARK = "SLUICE_STACK"  # in the environment of every process of the stack, and of its children
-UP = ("RUNNING", "STARTING")
+ALIVE = ("RUNNING", "STARTING", "BACKOFF")  # in the supervisor's hands: it runs, or will
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ def write(programs: list[Program]) -> None:
     }
     conf["supervisord"] = {
         "logfile": _escaped(paths.logs() / "supervisor.log"),
-        "pidfile": _escaped(paths.state() / "supervisord.pid"),
+        "pidfile": _escaped(_pidfile()),
         "childlogdir": _escaped(paths.logs()),
         "directory": _escaped(home.home()),
     }
@@ -91,7 +93,8 @@ def start() -> None:
 def running() -> bool:
     """Say whether the supervisor answers."""
     try:
-        return bool(_wire().getState()["statecode"] == 1)
+        with _wire() as supervisor:
+            return bool(supervisor.getState()["statecode"] == 1)
     except (OSError, HTTPException, xmlrpc.client.Error):
         return False
 
@@ -99,56 +102,60 @@ def running() -> bool:
 def processes() -> dict[str, dict[str, Any]]:
     """Return what the supervisor knows of each program, by name; empty when it is not running."""
     try:
-        return {told["name"]: told for told in _wire().getAllProcessInfo()}
+        with _wire() as supervisor:
+            return {told["name"]: told for told in supervisor.getAllProcessInfo()}
     except (OSError, HTTPException):
         return {}
 
 
 def ensure(name: str) -> None:
-    """Start a program unless it runs."""
-    if processes()[name]["statename"] not in UP:
-        _wire().startProcess(name, False)
+    """Start a program unless it runs, or is being started again; raise SluiceError if it cannot be."""
+    if processes()[name]["statename"] not in ALIVE:
+        _order("startProcess", name, False)
 
 
 def restart(name: str) -> None:
     """Stop a program and start it again."""
-    if processes()[name]["statename"] in UP:
-        _wire().stopProcess(name, True)
-    _wire().startProcess(name, False)
+    _order("stopProcess", name, True)
+    _order("startProcess", name, False)
 
 
-def stop() -> None:
-    """Stop all programs and the supervisor, and whatever of theirs is left, however it came about."""
+def stop(last: str) -> None:
+    """Stop all programs, `last` after the others, which need it, and the supervisor; leave nothing."""
     if running():
-        _wire().shutdown()
-        until = time.monotonic() + 90
-        while time.monotonic() < until and _supervisor_alive():
-            time.sleep(0.1)
+        for name, told in processes().items():
+            if name != last and told["statename"] in ALIVE:
+                _order("stopProcess", name, False)
+        _until(lambda: all(n == last or not p["pid"] for n, p in processes().items()))
+        _order("shutdown")
+        _until(lambda: _leader() is None)
     sweep()
 
 
 def sweep() -> None:
-    """End every process that carries the stack's mark: tasks leave their parents' group."""
-    left = marked()
-    for process in left:
-        _signal(process, "terminate")
-    _, stubborn = psutil.wait_procs(left, timeout=20)
-    for process in stubborn:
-        _signal(process, "kill")
-    psutil.wait_procs(stubborn, timeout=10)
-    _socket().unlink(missing_ok=True)
+    """End every process of the stack: also a task, which leaves its parent's group and outlives it."""
+    for patience_s, how in ((20, _ask_to_end), (10, psutil.Process.kill)):
+        left = marked()
+        for process in left:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                how(process)
+        psutil.wait_procs(left, timeout=patience_s)
+    for trace in (_socket(), _pidfile()):
+        trace.unlink(missing_ok=True)
 
 
 def marked() -> list[psutil.Process]:
-    """Return this stack's processes, the supervisor included; not the one that asks."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.pid != os.getpid() and process.environ().get(MARK) == mark():
-                found.append(process)
-        except psutil.Error:
-            continue
-    return found
+    """Return this stack's processes, the supervisor included; not the one that asks.
+
+    They carry the mark in their environment. Airflow's API server and tasks write their title over
+    it: those are in the supervisor's session. PostgreSQL's leave that too: those have a parent.
+    """
+    every = [process for process in psutil.process_iter() if process.pid != os.getpid()]
+    session = _session()
+    found = {p.pid: p for p in every if _carries_mark(p) or (session and _is_in(session, p))}
+    while more := {p.pid: p for p in every if p.pid not in found and _parent(p) in found}:
+        found |= more
+    return list(found.values())
 
 
 def mark() -> str:
@@ -167,28 +174,90 @@ def environment() -> dict[str, str]:
     return kept | {MARK: mark(), "SLUICE_HOME": str(home.home()), "AIRFLOW_HOME": str(home.home())}
 
 
-def _supervisor_alive() -> bool:
+def _leader() -> psutil.Process | None:
+    """Return the supervisor's process while it lives."""
     try:
-        pid = int((paths.state() / "supervisord.pid").read_text())
-        return psutil.Process(pid).environ().get(MARK) == mark()
+        process = psutil.Process(int(_pidfile().read_text()))
     except (OSError, ValueError, psutil.Error):
+        return None
+    return process if _carries_mark(process) else None
+
+
+def _session() -> int | None:
+    """Return the supervisor's session, or None when its number may be another's by now.
+
+    The kernel gives a session's number to nobody else while a process is in it.
+    """
+    try:
+        session = int(_pidfile().read_text())
+        process = psutil.Process(session)
+        others = process.status() != psutil.STATUS_ZOMBIE and not _carries_mark(process)
+    except (OSError, ValueError):
+        return None
+    except psutil.Error:
+        others = False
+    return None if others else session
+
+
+def _carries_mark(process: psutil.Process) -> bool:
+    try:
+        return process.environ().get(MARK) == mark()
+    except psutil.Error:
         return False
 
 
-def _signal(process: psutil.Process, how: str) -> None:
-    with contextlib.suppress(psutil.NoSuchProcess):
-        getattr(process, how)()
+def _is_in(session: int, process: psutil.Process) -> bool:
+    try:
+        return os.getsid(process.pid) == session and process.cwd() == str(home.home())
+    except (OSError, psutil.Error):
+        return False
 
 
-def _wire() -> Any:
-    from supervisor.xmlrpc import SupervisorTransport
+def _parent(process: psutil.Process) -> int:
+    try:
+        return process.ppid()
+    except psutil.Error:
+        return 0
 
+
+def _ask_to_end(process: psutil.Process) -> None:
+    """Ask a process to end; PostgreSQL would take SIGTERM to mean when its last client has gone."""
+    process.send_signal(signal.SIGINT if process.name() == "postgres" else signal.SIGTERM)
+
+
+def _until(true: Callable[[], bool]) -> None:
+    """Wait until a thing is so, for as long as the most patient program may take to stop."""
+    until = time.monotonic() + 60
+    while not true() and time.monotonic() < until:
+        time.sleep(0.1)
+
+
+def _order(method: str, *words: Any) -> None:
+    """Have the supervisor do a thing, unless it is so already; raise SluiceError when it cannot."""
+    try:
+        with _wire() as supervisor:
+            getattr(supervisor, method)(*words)
+    except xmlrpc.client.Fault as fault:
+        if fault.faultCode not in (Faults.ALREADY_STARTED, Faults.NOT_RUNNING):
+            raise SluiceError(f"the supervisor could not {method} {words}: {fault}") from None
+
+
+@contextlib.contextmanager
+def _wire() -> Iterator[Any]:
+    """Yield the supervisor's own interface; raise OSError when nobody answers."""
     transport = SupervisorTransport(None, None, f"unix://{_socket()}")
-    return xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport).supervisor
+    try:
+        yield xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport).supervisor
+    finally:
+        transport.close()
 
 
 def _socket() -> Path:
     return paths.sockets() / "supervisor.sock"
+
+
+def _pidfile() -> Path:
+    return paths.state() / "supervisord.pid"
 
 
 def _conf() -> Path:
