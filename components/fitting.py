@@ -56,17 +56,19 @@ def fit(
     if history:
         log.info("resuming after epoch %d/%d", len(history), train.epochs)
     epochs = _Epochs(checkpoint, history, train.epochs, logs)
-    if len(history) < train.epochs:
-        net.fit(
-            _batches(net, preprocessing, rows, train, first=len(history)),
-            initial_epoch=len(history),
-            epochs=train.epochs,
-            steps_per_epoch=math.ceil(len(rows) / train.batch_size),
-            callbacks=[epochs],
-            shuffle=False,  # the batches come shuffled
-            verbose=0,
-        )
-    epochs.writer.close()
+    try:
+        if len(history) < train.epochs:
+            net.fit(
+                _batches(net, preprocessing, rows, train, first=len(history)),
+                initial_epoch=len(history),
+                epochs=train.epochs,
+                steps_per_epoch=math.ceil(len(rows) / train.batch_size),
+                callbacks=[epochs],
+                shuffle=False,  # the batches come shuffled
+                verbose=0,
+            )
+    finally:
+        epochs.writer.close()
     return history
 
 
@@ -112,9 +114,11 @@ class _Checkpoint:
     def restore(self) -> list[Epoch]:
         """Put everything back; return the history of the epochs done, none if there is no state."""
         try:
-            with np.load(self._path) as file:
+            with self._path.open("rb") as opened, np.load(opened) as file:
                 history = json.loads(str(file["history"]))
                 state = [file[f"{n:04d}"] for n in range(len(self._variables))]
+            if [s.shape for s in state] != [tuple(v.shape) for v in self._variables]:
+                raise ValueError("it is of another net")
         except FileNotFoundError:
             return []
         except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:

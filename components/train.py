@@ -79,8 +79,10 @@ def _train(
     rows = _rows(preprocessing, columns(frame, constants.features), labels)
     net = network.build(spec, constants, precision=spec.train.precision, strategy=strategy())
     network.probe(spec, net, preprocessing.split(rows.numbers[:256], rows.indexes[:256]))
-    start = network.warm_start(net, constants, warm) if warm else "cold"
-    log.info("the training starts %s", start)
+    start = "cold"
+    if spec.train.warm_start:
+        start = network.warm_start(net, constants, warm) if warm else "cold: there is no baseline"
+        log.info("the training starts %s", start)
     with network.blamed(spec.folder / "model.py", always=False):
         history = fit(
             net, preprocessing, rows, spec.train, draft.resume, draft.folder / "tensorboard"

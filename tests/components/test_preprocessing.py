@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from components.columns import MISSING
@@ -36,6 +36,7 @@ def test_numbers_beyond_the_range_of_training_stay_at_its_edge():
     assert fed(DISTANCE, [-1e30, 1e30, -np.inf, np.inf]) == [-2, 2, -2, 2]
 
 
+@settings(deadline=None)
 @given(some.floats(width=32))
 def test_any_number_is_fed_as_a_finite_one(value):
     assert -2 <= SCALE({"distance": tf.constant([value], tf.float32)})[0][0, 0] <= 2

@@ -23,15 +23,13 @@ SETTINGS = "epochs: 60, batch_size: 64"
 CHILD = f"""
 import logging
 import sys
-
-logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
 from pathlib import Path
 
-import pytest
 from training_house import House
 
-house = House(Path(), settings={SETTINGS!r})
-house.train()
+logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
+
+House(Path(), settings={SETTINGS!r}).train()
 """
 
 
@@ -159,12 +157,13 @@ def test_warm_start_takes_the_baseline_up_and_is_another_model(house):
     warm = house.train(baseline)
     assert warm.manifest.inputs["baseline"] == baseline.digest
     assert warm.facts["start"] == "warm: from the model of 2013-01-04"
-    assert first.facts["start"] == "cold"
+    assert first.facts["start"] == "cold: there is no baseline"
     assert float(str(warm.facts["loss"])) < float(str(first.facts["loss"]))
 
 
-def test_several_devices_and_mixed_precision_make_a_model_that_serves_in_float32(tmp_path):
+def test_several_devices_and_mixed_precision_make_a_model_that_serves_in_float32(house):
     """MirroredStrategy over two devices of one CPU, in a process of its own: devices are for good."""
+    house.transform()
     child = """
 import sys
 from pathlib import Path
@@ -191,7 +190,7 @@ assert model.facts["loss"] < 0.7, model.facts
 """
     path = os.pathsep.join(p for p in sys.path if p)
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", child, str(tmp_path)],
+        [sys.executable, "-W", "ignore", "-c", child, str(house.folder)],
         env={**os.environ, "PYTHONPATH": path},
         capture_output=True,
         text=True,
