@@ -11,9 +11,9 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
-from houses import REPOSITORY, house
 
 from components import ledger, runs
+from demo.house import REPOSITORY, house
 from serving.client import ModelServer
 from sluice import stack
 from sluice.airflow import FINISHED, session

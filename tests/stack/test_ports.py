@@ -3,9 +3,9 @@
 import socket
 
 import pytest
-from houses import free_ports
 
 from components.errors import SluiceError, UsageError
+from demo.house import free_ports
 from sluice.stack import ports as stack_ports
 from sluice.stack.ports import Ports
 

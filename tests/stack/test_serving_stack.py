@@ -10,8 +10,8 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
-from houses import house
 
+from demo.house import house
 from sluice.stack import database, paths, supervision
 
 LOOPBACK = ("127.0.0.1", "::ffff:127.0.0.1", "::1")

@@ -1,4 +1,4 @@
-"""A house of one's own for a test: the product's files in a temporary folder, on free ports."""
+"""A house apart, for tests and benchmarks: the product's files in another folder, on free ports."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""What Sluice costs, measured. `make bench`, or one at a time: `python -m benchmarks.retrain`."""
