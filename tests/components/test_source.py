@@ -67,17 +67,21 @@ def test_a_sql_that_uses_neither_binding_runs(flights: spec.Spec, house: Path) -
 def test_the_source_asked_for_where_there_is_none_is_told(flights: spec.Spec, house: Path) -> None:
     duckdb.connect(str(house / "up.db")).close()
     what = of(flights, attach={"up": "up.db"})
-    with source.connected(what, "2013-01-01", house / "spill") as db:
-        with pytest.raises(Refused, match=r"asks for \$source; ingest binds \$span, and \$source"):
-            source.run_sql(db, what, "2013-01-01", "arrived")
+    with (
+        source.connected(what, "2013-01-01", house / "spill") as db,
+        pytest.raises(Refused, match=r"asks for \$source; ingest binds \$span, and \$source"),
+    ):
+        source.run_sql(db, what, "2013-01-01", "arrived")
 
 
 def test_an_attached_database_cannot_be_written_to(flights: spec.Spec, house: Path) -> None:
     duckdb.connect(str(house / "up.db")).execute("CREATE TABLE t AS SELECT 1 AS x").close()
     what = of(flights, attach={"up": "up.db"})
-    with source.connected(what, "2013-01-01", house / "spill") as db:
-        with pytest.raises(duckdb.Error, match="read-only"):
-            db.execute("INSERT INTO up.t VALUES (2)")
+    with (
+        source.connected(what, "2013-01-01", house / "spill") as db,
+        pytest.raises(duckdb.Error, match="read-only"),
+    ):
+        db.execute("INSERT INTO up.t VALUES (2)")
 
 
 def test_what_does_not_fit_into_memory_spills_into_the_folder_given(
