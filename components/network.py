@@ -1,4 +1,4 @@
-"""network: the net that a pipeline's `model.py` describes, checked, and its weights.
+"""network: the net that a pipeline's `model.py` describes, built and checked.
 
 `model.py` runs in a module of its own, is not left importable, and its mistakes are told with file
 and line.
@@ -17,14 +17,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from components import home, transform
+from components import home
 from components.errors import SluiceError
 from components.preprocessing import inputs
 from components.spec import Spec
-from components.store import Artifact
 from components.transform import Constants
-
-WEIGHTS = "weights.npz"
 
 
 def build(
@@ -100,42 +97,6 @@ def score(net: Any, fed: Mapping[str, Any]) -> Any:
     return keras.ops.reshape(keras.ops.cast(answers, "float32"), (-1,))
 
 
-def save_weights(net: Any, path: Path) -> None:
-    """Write the weights, by name, the same bytes for the same weights."""
-    np.savez(path, **{name: np.asarray(weight) for name, weight in _named(net).items()})
-
-
-def warm_start(net: Any, constants: Constants, baseline: Artifact) -> str:
-    """Give the net the baseline's weights, all or none; return in words what came of it.
-
-    The rows of an embedding follow their categories; a category new to the vocabulary keeps the
-    row that the net was built with.
-    """
-    with np.load(baseline.file(WEIGHTS)) as file:
-        old = {name: file[name] for name in file.files}
-    new = _named(net)
-    if list(old) != list(new):
-        return "cold: the baseline's net has other layers"
-    moved, start = _moved(constants, transform.load(baseline)), {}
-    followed = _embeddings(net)
-    stuck = moved.keys() - followed.values()
-    if stuck:
-        return f"cold: no embedding of {min(stuck)!r} shows where its changed vocabulary went"
-    for name, weight in new.items():
-        column = followed.get(weight.path)
-        if column in moved:
-            rows = np.array(weight)
-            rows[moved[column][0]] = old[name][moved[column][1]]
-            start[name] = rows
-        elif old[name].shape == tuple(weight.shape):
-            start[name] = old[name]
-        else:
-            return f"cold: {name} was {old[name].shape}, and is {tuple(weight.shape)}"
-    for name, values in start.items():
-        new[name].assign(values)
-    return f"warm: from the model of {baseline.manifest.span}"
-
-
 def _module(path: Path) -> Any:
     """Run the file as a module that nobody else can import."""
     described = importlib.util.spec_from_file_location(f"pipeline_{path.parent.name}", path)
@@ -173,34 +134,6 @@ def _shape(output: Any) -> str:
 def _taken(net: Any, fed: Mapping[str, Any]) -> dict[str, Any]:
     """Return only the columns that the net was made to take."""
     return {name: fed[name] for name in net.input}
-
-
-def _named(net: Any) -> dict[str, Any]:
-    """Return the weights by name; the number keeps two of one name apart."""
-    return {f"{n:03d} {weight.path}": weight for n, weight in enumerate(net.weights)}
-
-
-def _embeddings(net: Any) -> dict[str, str]:
-    """Return the path of each embedding's weight → the column that it embeds."""
-    direct = {}
-    for layer in net.layers:
-        if isinstance(layer, keras.layers.Embedding) and len(layer._inbound_nodes) == 1:
-            direct[layer.embeddings.path] = layer.input.name
-    return {path: column for path, column in direct.items() if column in net.input}
-
-
-def _moved(now: Constants, then: Constants) -> dict[str, tuple[list[int], list[int]]]:
-    """Return for each changed vocabulary the indexes that known categories have now and had then."""
-    had = {column.name: column for column in then.categories}
-    moved = {}
-    for column in now.categories:
-        old = had[column.name].vocabulary if column.name in had else ()
-        if column.vocabulary == old:
-            continue
-        index = {value: n for n, value in enumerate(old, 1)}
-        pairs = [(n, index[v]) for n, v in enumerate(column.vocabulary, 1) if v in index]
-        moved[column.name] = ([0, *(n for n, _ in pairs)], [0, *(o for _, o in pairs)])
-    return moved
 
 
 def _same(frame: traceback.FrameSummary, path: Path) -> bool:

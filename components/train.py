@@ -21,7 +21,7 @@ import pandas as pd
 import tensorflow as tf
 from pydantic import JsonValue
 
-from components import network, store
+from components import network, store, weights
 from components import transform as constants_of
 from components.columns import columns
 from components.errors import SluiceError
@@ -81,13 +81,13 @@ def _train(
     network.probe(spec, net, preprocessing.split(rows.numbers[:256], rows.indexes[:256]))
     start = "cold"
     if spec.train.warm_start:
-        start = network.warm_start(net, constants, warm) if warm else "cold: there is no baseline"
+        start = weights.warm_start(net, constants, warm) if warm else "cold: there is no baseline"
         log.info("the training starts %s", start)
     with network.blamed(spec.folder / "model.py", always=False):
         history = fit(
             net, preprocessing, rows, spec.train, draft.resume, draft.folder / "tensorboard"
         )
-    network.save_weights(net, draft.folder / network.WEIGHTS)
+    weights.save(net, draft.folder / weights.FILE)
     served = network.build(spec, constants)  # on one device, in float32, without the optimizer
     served.set_weights(net.get_weights())
     export(preprocessing, served, constants.features, draft.folder / SAVED_MODEL, frame)

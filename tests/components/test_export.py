@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from training_house import House, rows
 
-from components import export, network, scoring, transform
+from components import export, network, scoring, transform, weights
 from components.columns import MISSING, columns
 from components.errors import SluiceError
 from components.preprocessing import Preprocessing
@@ -42,8 +42,7 @@ FRAME = rows("2013-01-05", 300)
 def test_served_scores_are_those_of_the_trained_net(house, model, scorer):
     constants = transform.load(model)
     net = network.build(house.spec, constants)
-    with np.load(model.file(network.WEIGHTS)) as file:
-        net.set_weights([file[name] for name in file.files])
+    net.set_weights(list(weights.read(model).values()))
     layers = Preprocessing(constants)
     raw = {n: tf.constant(v) for n, v in columns(FRAME, constants.features).items()}
     expected = network.score(net, layers.split(*layers(raw))).numpy()

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 from training_house import MODEL, NAME, SPAN, House
 
-from components import network, store
+from components import network, store, weights
 from components.errors import SluiceError
 
 SETTINGS = "epochs: 60, batch_size: 64"
@@ -36,11 +36,6 @@ House(Path(), settings={SETTINGS!r}).train()
 @pytest.fixture
 def house(tmp_path, monkeypatch) -> House:
     return House.at(tmp_path, monkeypatch)
-
-
-def weights(model: store.Artifact) -> dict[str, np.ndarray]:
-    with np.load(model.file(network.WEIGHTS)) as file:
-        return {name: file[name] for name in file.files}
 
 
 def test_killed_training_resumes_to_the_bits_of_one_that_never_was(tmp_path, monkeypatch, caplog):
@@ -69,7 +64,7 @@ def test_killed_training_resumes_to_the_bits_of_one_that_never_was(tmp_path, mon
     assert len(done) == 1
     assert 3 <= done[0] < 60
     assert resumed.folder.is_relative_to(tmp_path / "killed")
-    assert store.sha256(resumed.file(network.WEIGHTS)) == store.sha256(whole.file(network.WEIGHTS))
+    assert store.sha256(resumed.file(weights.FILE)) == store.sha256(whole.file(weights.FILE))
     assert not list(train.glob("*.resume"))
 
 
