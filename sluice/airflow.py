@@ -65,7 +65,7 @@ class Airflow:
 @contextmanager
 def session(login: Login) -> Iterator[Airflow]:
     """Log in, and yield a session; raise SluiceError when Airflow does not answer or refuses."""
-    with httpx.Client(base_url=login.url, timeout=60) as http:
+    with httpx.Client(base_url=login.url, timeout=60, trust_env=False) as http:
         who = {"username": login.user, "password": login.password}
         try:
             answer = http.post("/auth/token", json=who)

@@ -8,33 +8,18 @@ from __future__ import annotations
 import subprocess
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 import httpx
 from rich.console import Console
 from rich.table import Table
 
-from components import provenance
-from components.errors import SluiceError, UsageError, near_miss
-from components.store import exclusive, write_atomically
+from components.errors import UsageError, near_miss
+from components.store import exclusive
 from serving.endpoints import Endpoints
 from serving.endpoints import endpoints as _endpoints
 from sluice.airflow import Login
-from sluice.stack import database, paths, programs, readiness, secrets, supervision
-from sluice.stack import ports as _ports
-from sluice.stack.ports import Ports
-
-PATIENCE_S = 300  # for one program, on a busy machine
-# Ready in this order: tasks that were started before the API server answered have died.
-ORDER = (
-    *programs.COLOURS,
-    "database",
-    "api-server",
-    "scheduler",
-    "dag-processor",
-    "triggerer",
-    "gateway",
-)
+from sluice.stack import paths, programs, readiness, starting, supervision
+from sluice.stack.ports import Ports, remembered
 
 
 @dataclass(frozen=True)
@@ -49,43 +34,19 @@ class Part:
 
 
 def up(*, serving_only: bool = False, out: Console | None = None) -> None:
-    """Start the stack, or what of it does not run, and wait until each part does its work."""
+    """Start the stack, or what of it does not run, and wait until each part does its work.
+
+    `serving_only`: the model servers and the gateway. Raises SluiceError, with the last words of the
+    part that did not come up.
+    """
     out = out or Console(highlight=False, soft_wrap=True)
-    started = time.monotonic()
     paths.make()
     with exclusive(paths.state() / "up.lock"):
-        wanted = [n for n in ORDER if n in programs.SERVING] if serving_only else list(ORDER)
-        ports = _begin(wanted)
-        models_changed = programs.write_settings(ports)
-        running = {
-            n for n, told in supervision.processes().items() if told["statename"] == "RUNNING"
-        }
-        if not serving_only:
-            database.prepare()
-        early = [n for n in wanted if n in (*programs.COLOURS, "database")]
-        for name in early:  # they need nothing from each other: let them start together
-            supervision.ensure(name)
-        for name in wanted:
-            if name == "api-server":
-                _migrate(out)
-            supervision.ensure(name)
-            _await(name, ports, out)
-            if name == "api-server":
-                readiness.make_pools(ports)
-                for rest in wanted:  # the others wait only for this one
-                    supervision.ensure(rest)
-        if models_changed:
-            for colour in programs.COLOURS:
-                if colour in running:  # one after the other: the gateway asks the other meanwhile
-                    supervision.restart(colour)
-                    _await(colour, ports, out)
-    seconds = time.monotonic() - started
-    word = (
-        "up already"
-        if running >= set(wanted) and not models_changed
-        else f"up after {seconds:.0f} s"
-    )
-    out.print(f"the stack is {word}: `sluice status`, `sluice logs`, `sluice down`")
+        starting.start(programs.SERVING if serving_only else programs.ALL, out)
+    out.print(f"gateway  {endpoints().gateway.rest}, gRPC {endpoints().gateway.grpc}")
+    if not serving_only:
+        who = login()
+        out.print(f"Airflow  {who.url}, user {who.user}, password {who.password}", markup=False)
 
 
 def down() -> None:
@@ -100,11 +61,8 @@ def down() -> None:
 
 def status() -> list[Part]:
     """Return how each part does; all of them stopped when the supervisor is not there."""
-    ports = _ports.remembered(_memory())
-    known = supervision.processes()
-    return [
-        _part(name, known.get(name, {}), ports) for name in (*programs.AIRFLOW, *programs.SERVING)
-    ]
+    ports, known = remembered(paths.ports()), supervision.processes()
+    return [_part(name, known.get(name, {}), ports) for name in programs.ALL]
 
 
 def print_status(parts: list[Part], out: Console) -> None:
@@ -121,10 +79,10 @@ def print_status(parts: list[Part], out: Console) -> None:
 
 def logs(name: str | None, *, follow: bool) -> None:
     """Print the last lines of one part's log, or of all; raise UsageError for an unknown part."""
-    every = (*programs.AIRFLOW, *programs.SERVING, "supervisor")
+    every = (*programs.ALL, "supervisor")
     if name is not None and name not in every:
         raise UsageError(f"no part {name!r}: there are {', '.join(every)}{near_miss(name, every)}")
-    files = [str(f) for n in ([name] if name else every) if (f := supervision.log(n)).exists()]
+    files = [str(f) for n in ([name] if name else every) if (f := paths.log(n)).exists()]
     if not files:
         raise UsageError(
             f"there is no log under {paths.logs()} yet: start the stack with `sluice up`"
@@ -135,72 +93,12 @@ def logs(name: str | None, *, follow: bool) -> None:
 
 def login() -> Login:
     """Return where Airflow answers, and as whom."""
-    return readiness.login(_ports.remembered(_memory()))
+    return readiness.login(remembered(paths.ports()))
 
 
 def endpoints() -> Endpoints:
     """Return where the gateway and the model servers answer."""
     return _endpoints(programs.endpoints_file())
-
-
-def _begin(wanted: list[str]) -> Ports:
-    """See to it that a supervisor runs that knows the programs; return the ports in force."""
-    alive = supervision.running()
-    if alive:
-        ports = _ports.remembered(_memory())
-    else:
-        supervision.sweep()  # what a killed supervisor left behind
-        ports = _ports.load(_memory())
-    idle = [n for n in wanted if supervision.processes().get(n, {}).get("pid", 0) == 0]
-    _ports.insist_free(ports, [p for p in Ports.model_fields if _part_of(p) in idle])
-    if not alive:
-        _ports.remember(_memory(), ports)
-        secrets.make()
-        supervision.write(programs.all_programs(ports))
-        supervision.start()
-    return ports
-
-
-def _part_of(port: str) -> str:
-    """Return the program that listens on a port."""
-    if port == "airflow":
-        return "api-server"
-    return port.split("_")[0] if "_" in port else "gateway"
-
-
-def _await(name: str, ports: Ports, out: Console) -> None:
-    """Wait until a program does its work; raise SluiceError with its last words when it does not."""
-    started = time.monotonic()
-    with out.status(f"{name} …"):
-        while not readiness.ready(name, ports):
-            state = supervision.processes().get(name, {}).get("statename", "gone")
-            if state in ("FATAL", "gone") or time.monotonic() - started > PATIENCE_S:
-                raise SluiceError(
-                    f"{name} does not come up ({state.lower()}):\n{_last_words(name)}"
-                )
-            time.sleep(0.2)
-    out.print(f"  [green]✓[/] {name:<15} {time.monotonic() - started:5.1f} s")
-
-
-def _migrate(out: Console) -> None:
-    """Bring Airflow's tables to its version, once a version: it costs ten seconds to find nothing to do."""
-    stamp, version = paths.state() / "migrated", provenance.packages().get("apache-airflow", "")
-    if stamp.exists() and stamp.read_text() == version:
-        return
-    started = time.monotonic()
-    with out.status("Airflow's tables …"), supervision.log("migrate").open("w") as log:
-        command = [str(programs.BIN / "airflow"), "db", "migrate"]
-        done = subprocess.run(command, env=supervision.environment(), stdout=log, stderr=log)
-    if done.returncode:
-        raise SluiceError(f"Airflow's tables could not be made:\n{_last_words('migrate')}")
-    write_atomically(stamp, version)
-    out.print(f"  [green]✓[/] {'tables':<15} {time.monotonic() - started:5.1f} s")
-
-
-def _last_words(name: str) -> str:
-    path = supervision.log(name)
-    lines = path.read_text(errors="replace").splitlines()[-15:] if path.exists() else []
-    return "\n".join(f"    {line}" for line in lines) + f"\n  the whole log: {path}"
 
 
 def _drain() -> None:
@@ -244,7 +142,3 @@ def _address(name: str, ports: Ports) -> str:
         rest, grpc = getattr(ports, f"{name}_rest"), getattr(ports, f"{name}_grpc")
         return f"http://{programs.HOST}:{rest}, gRPC {programs.HOST}:{grpc}"
     return f"unix:{paths.sockets()}" if name == "database" else ""
-
-
-def _memory() -> Path:
-    return paths.state() / "ports.json"

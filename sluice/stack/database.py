@@ -12,10 +12,10 @@ from urllib.parse import quote
 
 from components.errors import SluiceError
 from sluice.stack import paths, secrets
+from sluice.stack.paths import NOBODY
 
 USER = DATABASE = "airflow"
 RELEASE = "pginstall18"  # the data folder belongs to one major release
-NOBODY = 65534  # PostgreSQL refuses to run as root
 
 
 def data() -> Path:
@@ -69,9 +69,11 @@ def answers() -> bool:
     from psycopg2 import errors, sql
 
     password = (paths.secrets() / "postgres-password").read_text()
-    where = {"host": str(paths.sockets()), "user": USER, "password": password}
+    host = str(paths.sockets())
     try:
-        connection = psycopg2.connect(dbname="postgres", connect_timeout=5, **where)
+        connection = psycopg2.connect(
+            dbname="postgres", host=host, user=USER, password=password, connect_timeout=5
+        )
     except psycopg2.OperationalError:
         return False
     try:

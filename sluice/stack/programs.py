@@ -12,12 +12,13 @@ from serving import gateway
 from serving.endpoints import Endpoints, Server, dump
 from sluice.stack import database, paths
 from sluice.stack.ports import Ports
-from sluice.stack.supervision import Program
+from sluice.stack.settings import Program
 
 HOST = "127.0.0.1"
 COLOURS = ("blue", "green")
 SERVING = (*COLOURS, "gateway")
 AIRFLOW = ("database", "api-server", "scheduler", "dag-processor", "triggerer")
+ALL = (*AIRFLOW, *SERVING)
 BIN = Path(sys.executable).parent
 
 
@@ -33,6 +34,13 @@ def all_programs(ports: Ports) -> list[Program]:
         _airflow(ports, "triggerer", "--skip-serve-logs"),
     ]
     return [database_server, *airflow, *(_model_server(ports, c) for c in COLOURS), _gateway(ports)]
+
+
+def listener(port: str) -> str:
+    """Return the program that listens on a port of this name."""
+    if port == "airflow":
+        return "api-server"
+    return port.split("_")[0] if "_" in port else "gateway"
 
 
 def _airflow(ports: Ports, name: str, *flags: str, **environment: str) -> Program:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import configparser
 import contextlib
-import hashlib
 import os
 import signal
 import subprocess
 import sys
 import time
 import xmlrpc.client
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from http.client import HTTPException
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -22,62 +18,17 @@ from supervisor.xmlrpc import Faults, SupervisorTransport
 
 from components import home
 from components.errors import SluiceError
-from sluice.stack import paths
+from sluice.stack import settings
+from sluice.stack.settings import MARK, mark
 
-MARK = "SLUICE_STACK"  # in the environment of every process of the stack, and of its children
+LOOPBACK = "127.0.0.1,localhost"
 ALIVE = ("RUNNING", "STARTING", "BACKOFF")  # in the supervisor's hands: it runs, or will
-
-
-@dataclass(frozen=True)
-class Program:
-    """One process to keep alive. `stop`: the signal that ends it; `patience_s`: how long it may take."""
-
-    name: str
-    command: list[str]
-    environment: Mapping[str, str] = field(default_factory=dict)
-    stop: str = "TERM"
-    patience_s: int = 20
-
-
-def write(programs: list[Program]) -> None:
-    """Write the supervisor's configuration."""
-    conf = configparser.RawConfigParser()
-    conf["unix_http_server"] = {"file": str(_socket()), "chmod": "0700"}
-    conf["rpcinterface:supervisor"] = {
-        "supervisor.rpcinterface_factory": "supervisor.rpcinterface:make_main_rpcinterface"
-    }
-    conf["supervisord"] = {
-        "logfile": _escaped(paths.logs() / "supervisor.log"),
-        "pidfile": _escaped(_pidfile()),
-        "childlogdir": _escaped(paths.logs()),
-        "directory": _escaped(home.home()),
-    }
-    for program in programs:
-        environment = {MARK: mark(), **program.environment}
-        conf[f"program:{program.name}"] = {
-            "command": _escaped(" ".join(_quoted(word) for word in program.command)),
-            "environment": ",".join(f'{k}="{_escaped(v)}"' for k, v in environment.items()),
-            "autostart": "false",
-            "autorestart": "true",
-            "startsecs": "2",
-            "startretries": "20",
-            "stopsignal": program.stop,
-            "stopwaitsecs": str(program.patience_s),
-            "stopasgroup": "true" if program.stop == "TERM" else "false",
-            "killasgroup": "true",
-            "redirect_stderr": "true",
-            "stdout_logfile": _escaped(log(program.name)),
-            "stdout_logfile_maxbytes": "20MB",
-            "stdout_logfile_backups": "2",
-        }
-    with _conf().open("w") as file:
-        conf.write(file)
 
 
 def start() -> None:
     """Start the supervisor, with none of its programs; raise SluiceError when it does not answer."""
     done = subprocess.run(
-        [sys.executable, "-m", "supervisor.supervisord", "-c", str(_conf())],
+        [sys.executable, "-m", "supervisor.supervisord", "-c", str(settings.file())],
         env=environment(),
         capture_output=True,
         text=True,
@@ -106,6 +57,11 @@ def processes() -> dict[str, dict[str, Any]]:
             return {told["name"]: told for told in supervisor.getAllProcessInfo()}
     except (OSError, HTTPException):
         return {}
+
+
+def up(name: str) -> bool:
+    """Say whether a program runs, and did not die in its first second."""
+    return bool(processes().get(name, {}).get("statename") == "RUNNING")
 
 
 def ensure(name: str) -> None:
@@ -140,7 +96,7 @@ def sweep() -> None:
             with contextlib.suppress(psutil.NoSuchProcess):
                 how(process)
         psutil.wait_procs(left, timeout=patience_s)
-    for trace in (_socket(), _pidfile()):
+    for trace in (settings.socket(), settings.pidfile()):
         trace.unlink(missing_ok=True)
 
 
@@ -158,26 +114,19 @@ def marked() -> list[psutil.Process]:
     return list(found.values())
 
 
-def mark() -> str:
-    """Return what tells this house's stack from another's."""
-    return hashlib.sha256(str(home.home()).encode()).hexdigest()[:16]
-
-
-def log(name: str) -> Path:
-    """Return the path of a program's log."""
-    return paths.logs() / f"{name}.log"
-
-
 def environment() -> dict[str, str]:
     """Return this environment without what would turn Airflow or Python elsewhere, and with the mark."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("AIRFLOW_", "PYTHON"))}
-    return kept | {MARK: mark(), "SLUICE_HOME": str(home.home()), "AIRFLOW_HOME": str(home.home())}
+    here = {MARK: mark(), "SLUICE_HOME": str(home.home()), "AIRFLOW_HOME": str(home.home())}
+    # A company's proxy does not reach this machine's loopback.
+    direct = ",".join(filter(None, [kept.get("no_proxy", kept.get("NO_PROXY")), LOOPBACK]))
+    return kept | here | {"no_proxy": direct, "NO_PROXY": direct}
 
 
 def _leader() -> psutil.Process | None:
     """Return the supervisor's process while it lives."""
     try:
-        process = psutil.Process(int(_pidfile().read_text()))
+        process = psutil.Process(int(settings.pidfile().read_text()))
     except (OSError, ValueError, psutil.Error):
         return None
     return process if _carries_mark(process) else None
@@ -189,7 +138,7 @@ def _session() -> int | None:
     The kernel gives a session's number to nobody else while a process is in it.
     """
     try:
-        session = int(_pidfile().read_text())
+        session = int(settings.pidfile().read_text())
         process = psutil.Process(session)
         others = process.status() != psutil.STATUS_ZOMBIE and not _carries_mark(process)
     except (OSError, ValueError):
@@ -245,28 +194,8 @@ def _order(method: str, *words: Any) -> None:
 @contextlib.contextmanager
 def _wire() -> Iterator[Any]:
     """Yield the supervisor's own interface; raise OSError when nobody answers."""
-    transport = SupervisorTransport(None, None, f"unix://{_socket()}")
+    transport = SupervisorTransport(None, None, f"unix://{settings.socket()}")
     try:
         yield xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport).supervisor
     finally:
         transport.close()
-
-
-def _socket() -> Path:
-    return paths.sockets() / "supervisor.sock"
-
-
-def _pidfile() -> Path:
-    return paths.state() / "supervisord.pid"
-
-
-def _conf() -> Path:
-    return paths.state() / "supervisord.conf"
-
-
-def _escaped(value: object) -> str:
-    return str(value).replace("%", "%%")
-
-
-def _quoted(word: str) -> str:
-    return '"' + word.replace('"', '\\"') + '"' if not word or set(word) & set(" '\"\t") else word
