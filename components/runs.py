@@ -9,6 +9,7 @@ A run is its inputs: triggered again with the same ones it is the same run with 
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -20,6 +21,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from components import store
 from components.errors import SluiceError, UsageError, near_miss
 from components.spec import Spec
+
+log = logging.getLogger(__name__)
 
 
 class Run(BaseModel):
@@ -112,11 +115,16 @@ def record(run: Run, step: StepRecord) -> None:
 
 
 def steps(run: Run) -> dict[str, StepRecord]:
-    """Return what each step of the run came to, by step, in the order in which they finished."""
-    found = [
-        StepRecord.model_validate_json(path.read_bytes())
-        for path in (run.folder / "steps").glob("*.json")
-    ]
+    """Return what each step of the run came to, by step, in the order in which they finished.
+
+    A torn record does not count: the step is as good as not done, and doing it writes it anew.
+    """
+    found = []
+    for path in (run.folder / "steps").glob("*.json"):
+        try:
+            found.append(StepRecord.model_validate_json(path.read_bytes()))
+        except ValidationError:
+            log.warning("%s is torn, and does not count; run that step again", path)
     return {step.step: step for step in sorted(found, key=lambda s: s.finished)}
 
 

@@ -148,9 +148,9 @@ def once(
             )
             write_atomically(draft.folder / MANIFEST, manifest.model_dump_json(indent=2))
             for name in files:
-                _flush(draft.folder / name)
+                flush(draft.folder / name)
             draft.folder.rename(folder)
-            _flush(folder.parent)
+            flush(folder.parent)
         except BaseException:
             shutil.rmtree(draft.folder, ignore_errors=True)
             raise
@@ -234,7 +234,7 @@ def write_atomically(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{os.getpid()}.{time.monotonic_ns()}")
     aside.write_text(text)
-    _flush(aside)
+    flush(aside)
     aside.replace(path)
 
 
@@ -255,7 +255,8 @@ def _files(folder: Path) -> list[str]:
     return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
+    """Have a file or folder on the disk before going on."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -1,0 +1,127 @@
+"""Candidates for the tiny house: one that is fine, and each of the ways in which one is not."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from tiny_house import NAME
+
+from components import store
+from components.schema import Feature
+from components.transform import Category, Constants, Number
+
+SPAN = "2013-01-03"
+FEATURES = [Feature("distance", "number", "float32"), Feature("carrier", "category", "string")]
+CONSTANTS = Constants(
+    columns=(
+        Number(name="distance", dtype="float32", mean=900, std_dev=600, min=80, max=4983),
+        Category(
+            name="carrier", dtype="string", vocabulary=("UA", "AA"), complete=True, distinct=2
+        ),
+    ),
+    rows=100,
+)
+
+
+def rows(n: int = 40) -> pd.DataFrame:
+    """Return rows as they lie in examples: with an id, a label, and values missing here and there."""
+    numbers = np.arange(n)
+    distance = np.where(numbers % 7 == 3, np.nan, 100.0 + 50 * numbers).astype(np.float32)
+    carrier = [None if i % 11 == 5 else ("UA", "AA", "VX")[i % 3] for i in range(n)]
+    ids = [f"flight {i}" for i in range(n)]
+    return pd.DataFrame({"id": ids, "distance": distance, "carrier": carrier, "late": numbers % 2})
+
+
+def examples(n: int = 40) -> store.Artifact:
+    def build(draft: store.Draft) -> dict:
+        rows(n).to_parquet(draft.folder / "examples.parquet")
+        return {}
+
+    return store.once("examples", NAME, SPAN, inputs={"rows": str(n)}, build=build)
+
+
+def candidate(export: Callable[[Path], None], name: str) -> store.Artifact:
+    """Return a model artifact whose SavedModel `export` writes to the folder it is given."""
+
+    def build(draft: store.Draft) -> dict:
+        export(draft.folder / "saved_model")
+        (draft.folder / "constants.json").write_text(CONSTANTS.model_dump_json())
+        return {"summary": name}
+
+    return store.once("train", NAME, SPAN, inputs={"candidate": name}, build=build)
+
+
+def fine(folder: Path) -> None:
+    """Write a small net by the very export of the project, warm-up records included."""
+    import keras
+
+    from components.export import export
+    from components.preprocessing import Preprocessing, inputs
+
+    keras.utils.set_random_seed(1)
+    taken = inputs(CONSTANTS)
+    coded = keras.layers.CategoryEncoding(3, output_mode="one_hot")(taken["carrier"])
+    joined = keras.layers.Concatenate()([taken["distance"], coded])
+    score = keras.layers.Dense(1, activation="sigmoid")(joined)
+    net = keras.Model(taken, score)
+    export(Preprocessing(CONSTANTS), net, CONSTANTS.features, folder, rows())
+
+
+def torn(folder: Path) -> None:
+    """Write a model whose graph lost its second half."""
+    fine(folder)
+    graph = folder / "saved_model.pb"
+    os.truncate(graph, graph.stat().st_size // 2)
+
+
+def hanging(folder: Path) -> None:
+    """Write a model whose weights never arrive: a pipe that nobody writes to."""
+    fine(folder)
+    index = folder / "variables" / "variables.index"
+    index.unlink()
+    os.mkfifo(index)
+
+
+def failing_warm_up(folder: Path) -> None:
+    """Write a model with a warm-up request that it cannot answer: for a column it does not take."""
+    import tensorflow as tf
+    from tensorflow_serving.apis import (
+        prediction_log_pb2,
+        prediction_service_pb2_grpc,  # noqa: F401
+    )
+
+    fine(folder)
+    record = prediction_log_pb2.PredictionLog()
+    record.predict_log.request.inputs["altitude"].CopyFrom(tf.make_tensor_proto([1.0]))
+    with tf.io.TFRecordWriter(str(folder / "assets.extra/tf_serving_warmup_requests")) as file:
+        file.write(record.SerializeToString())
+
+
+def wrong_in_use(folder: Path) -> None:
+    """Write a model that loads and takes what it should; it answers NaN, is slow, and is huge."""
+    import tensorflow as tf
+
+    class Wrong(tf.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.huge = tf.Variable(tf.ones([64, 2**20]))  # 256 MB
+
+        @tf.function(
+            input_signature=[
+                tf.TensorSpec([None], tf.float32, "distance"),
+                tf.TensorSpec([None], tf.string, "carrier"),
+            ]
+        )
+        def score(self, distance, carrier):
+            slow = tf.ones([500, 500])
+            for _ in tf.range(20):
+                slow = tf.matmul(slow, slow) / 500
+            held = self.huge[0, 0] * slow[0, 0] * tf.sigmoid(distance / 1000)
+            return {"score": tf.where(carrier == "", float("nan"), held)}
+
+    wrong = Wrong()
+    tf.saved_model.save(wrong, str(folder), signatures={"serving_default": wrong.score})
