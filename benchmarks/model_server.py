@@ -19,6 +19,7 @@ import sys
 import tempfile
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -56,6 +57,7 @@ def save_model(path: Path) -> None:
     """Save a net with its preprocessing inside, as the pipelines do."""
     sys.modules.setdefault("keras", None)  # type: ignore[arg-type]
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    warnings.filterwarnings("ignore", category=FutureWarning, module="google.api_core")
     import tensorflow as tf
 
     class Net(tf.Module):

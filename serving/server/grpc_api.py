@@ -77,6 +77,8 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         try:
             if spec is None:
                 raise invalid("Inference request does not contain any tasks.")
+            if context.time_remaining() == 0:
+                raise ServingError(Code.DEADLINE_EXCEEDED, "Deadline exceeded while waiting")
             response = answer(self._models.find(spec), request)
         except Exception as error:
             failure = as_serving_error(error)

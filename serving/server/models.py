@@ -11,7 +11,7 @@ from tensorflow_serving.apis import model_pb2
 from serving.server.config import ModelConfig, ModelServerConfig, check_labels, validate
 from serving.server.errors import Code, ServingError, invalid
 from serving.server.servable import Servable
-from serving.server.storage import aspired_versions
+from serving.server.storage import aspired_versions, missing
 from serving.server.versions import Version, Versions
 
 log = logging.getLogger(__name__)
@@ -81,7 +81,13 @@ class Models:
 
     def start(self, config: ModelServerConfig) -> None:
         """Take the first configuration and begin to poll; raises ServingError if it is invalid."""
-        self._take(config)
+        try:
+            self._take(config)
+        except ServingError as error:
+            if error.code is not Code.FAILED_PRECONDITION:
+                raise
+            hint = "nothing is at start; --allow_version_labels_for_unavailable_models lets it wait"
+            raise ServingError(error.code, f"{error.message} ({hint})") from error
         self._poller.start()
 
     def stop(self) -> None:
@@ -100,10 +106,10 @@ class Models:
         new = self._take(config)
         self._wake.set()
         self._versions.wait_settled(new, lambda model: model not in self._configs, timeout_s)
-        missing = sorted(model for model in new if model not in self._versions.serving)
-        if missing:
+        absent = sorted(model for model in new if model not in self._versions.serving)
+        if absent:
             raise ServingError(
-                Code.UNKNOWN, f"Some models did not become available: {{{', '.join(missing)}}}"
+                Code.UNKNOWN, f"Some models did not become available: {{{', '.join(absent)}}}"
             )
 
     def _take(self, config: ModelServerConfig) -> set[str]:
@@ -133,11 +139,7 @@ class Models:
         try:
             # One missing base path stops the round for all models, as in TensorFlow Serving.
             found = {model: aspired_versions(config) for model, config in configs.items()}
-            self._report(
-                f"{model}: no version under {configs[model].base_path}; waiting for one"
-                for model, versions in found.items()
-                if not versions
-            )
+            self._report(missing(configs[model], versions) for model, versions in found.items())
         except ServingError as error:
             self._report([f"{error.message}; waiting for it, and all models with it"])
             return
@@ -148,7 +150,7 @@ class Models:
                     self._versions.aspire(model, versions)
 
     def _report(self, troubles: Iterable[str]) -> None:
-        trouble = "; ".join(troubles)
+        trouble = "; ".join(filter(None, troubles))
         if trouble and trouble != self._trouble:
             log.warning("%s", trouble)
         self._trouble = trouble

@@ -46,6 +46,17 @@ def aspired_versions(config: model_server_config_pb2.ModelConfig) -> dict[int, P
     return _by_policy(config, versions)
 
 
+def missing(config: model_server_config_pb2.ModelConfig, found: Mapping[int, Path]) -> str:
+    """Return in words what the policy wants and the base path lacks, "" if nothing."""
+    absent = sorted(set(config.model_version_policy.specific.versions) - set(found))
+    if absent:
+        numbers = ", ".join(map(str, absent))
+        return f"{config.name}: no version {numbers} under {config.base_path}; waiting for it"
+    if not found:
+        return f"{config.name}: no version under {config.base_path}; waiting for one"
+    return ""
+
+
 def version_number(name: str) -> int | None:
     """Return the version that a directory name stands for, None when it is not an int64."""
     if not _INTEGER.fullmatch(name):

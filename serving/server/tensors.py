@@ -37,6 +37,11 @@ _NAMES = {types_pb2.DT_FLOAT: "float", types_pb2.DT_DOUBLE: "double", types_pb2.
 # Beyond this, a few bytes that stand for a huge tensor are an attack or a mistake.
 _MOST_REPEATED = 2**24
 
+GPUS = tf.config.list_physical_devices("GPU")
+for _gpu in GPUS:
+    # The other server and a training run share it: take what is needed, not all.
+    tf.config.experimental.set_memory_growth(_gpu, True)
+
 # The class behind every eager tensor: its constructor is `tf.constant` without the Python around
 # it. Arrays may be shared with the tensor, so nobody writes to an array after handing it in.
 _EagerTensor = type(tf.constant(0))

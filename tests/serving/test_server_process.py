@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from server_process import eventually, free_port, running
+from server_process import eventually, free_port, model_config, model_list, running
 from tiny_models import publish
 
 from serving.client import ServerRefused, ServerUnreachable
@@ -52,6 +52,17 @@ def test_wrong_flag_taken(capsys, flags, message):
         command_line.parse(flags)
     assert end.value.code == 2
     assert message in capsys.readouterr().err
+
+
+def test_label_at_start_gives_no_remedy(tmp_path):
+    config = tmp_path / "models.config"
+    config.write_text(
+        model_list(model_config("m", tmp_path, 'version_labels { key: "a" value: 1 }'))
+    )
+    code, line = start_and_fail(f"--model_config_file={config}")
+    assert code == 1
+    assert "Request to assign label to version 1 of model m" in line
+    assert "--allow_version_labels_for_unavailable_models" in line
 
 
 def test_two_servers_share_a_port(server):

@@ -112,12 +112,13 @@ def test_version_policies_serve_other_versions(server, client, tiny, fresh):
     for policy, expected in (
         ("latest { num_versions: 2 }", {2, 3}),
         ("specific { versions: 1 }", {1}),
-        ("specific { versions: 1 versions: 3 }", {1, 3}),
+        ("specific { versions: 1 versions: 3 versions: 9 }", {1, 3}),
         ("all {}", {1, 2, 3}),
         ("latest {}", {3}),
     ):
         server.reload(model_config(name, base, f"model_version_policy {{ {policy} }}"))
         eventually(lambda expected=expected: serving() == expected)
+    assert f"{name}: no version 9 under {base}" in server.log_text()
 
 
 def test_label_moves_to_a_version_not_yet_serving(server, client, tiny, fresh):
