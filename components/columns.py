@@ -33,7 +33,7 @@ def _column(frame: pd.DataFrame, feature: Feature) -> np.ndarray:
     values = frame[feature.name]
     try:
         if feature.dtype == "string":
-            texts = values.astype(object).where(values.notna(), "")
+            texts = np.where(values.isna(), "", values.astype(object))
             return np.array([v if isinstance(v, str) else str(v) for v in texts], object)
         if values.isna().any():
             filled = values.to_numpy(na_value=MISSING[feature.dtype])

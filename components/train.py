@@ -18,6 +18,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import tensorflow as tf
 from pydantic import JsonValue
 
@@ -117,12 +119,20 @@ def _labelled(
     spec: Spec, constants: Constants, examples: Sequence[Artifact]
 ) -> tuple[pd.DataFrame, np.ndarray, int]:
     """Return the rows with a label, the labels float32 [n], and how many rows have none."""
-    wanted = [column.name for column in constants.columns]
-    paths = [artifact.file("examples.parquet") for artifact in examples]
-    parts = [_read(path, [*wanted, spec.label]) for path in paths]
-    frame = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({spec.label: []})
+    wanted = [*(column.name for column in constants.columns), spec.label]
+    tables = [_read(artifact.file("examples.parquet"), wanted) for artifact in examples]
+    if not tables:
+        raise SluiceError("the window holds no span to train on; widen `window.train`")
+    try:
+        frame = pa.concat_tables(tables).to_pandas()
+    except pa.ArrowInvalid as error:
+        told = " ".join(str(error).split())
+        raise SluiceError(f"the window's examples are not of one schema: {told}") from error
     known = frame[spec.label].notna()
-    labels = frame.loc[known, spec.label].to_numpy(np.float32)
+    try:
+        labels = frame.loc[known, spec.label].to_numpy(np.float32)
+    except (TypeError, ValueError) as error:
+        raise SluiceError(f"label {spec.label!r}: {error}; make it 0 or 1 in ingest.sql") from None
     odd = labels[(labels != 0) & (labels != 1)]
     if odd.size:
         raise SluiceError(f"label {spec.label!r} holds {odd[0]:g}; make it 0 or 1 in ingest.sql")
@@ -137,9 +147,9 @@ def _labelled(
     return frame[known].reset_index(drop=True), labels, int((~known).sum())
 
 
-def _read(path: Path, wanted: list[str]) -> pd.DataFrame:
+def _read(path: Path, wanted: list[str]) -> pa.Table:
     try:
-        return pd.read_parquet(path, columns=wanted)
+        return pq.read_table(path, columns=wanted)
     except (OSError, ValueError) as error:
         raise SluiceError(f"{path} lacks a column or cannot be read: {error}") from error
 

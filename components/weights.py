@@ -44,7 +44,7 @@ def warm_start(net: Any, constants: Constants, baseline: Artifact) -> str:
     start = {}
     for name, weight in new.items():
         follow = moved.get(embeddings.get(weight.path, ""))
-        values = _follow(np.array(weight), old[name], *follow) if follow else old[name]
+        values = _follow(np.asarray(weight).copy(), old[name], *follow) if follow else old[name]
         if values is None or values.shape != tuple(weight.shape):
             return f"cold: {name} was {old[name].shape}, and is {tuple(weight.shape)}"
         start[name] = values

@@ -113,6 +113,7 @@ def loss(truth, answer):
     [
         (pd.array([1] * 120, "Int64"), "all 120 labels are 1 in the window"),
         (pd.array([None] * 120, "Int64"), "no row has a label"),
+        (["no", "yes"] * 60, "could not convert string to float: 'no'; make it 0 or 1"),
         (pd.array([0, 2] * 60, "Int64"), "holds 2; make it 0 or 1"),
         (np.tile(np.float32([0, 0.5]), 60), r"holds 0\.5; make it 0 or 1"),
     ],
@@ -130,7 +131,7 @@ def test_error_for_a_window_without_rows(house):
 
     with pytest.raises(SluiceError, match="no row has a label"):
         train(house.spec, SPAN, house.examples(), transform, None)
-    with pytest.raises(SluiceError, match="no row has a label"):
+    with pytest.raises(SluiceError, match="no span to train on"):
         train(house.spec, SPAN, [], transform, None)
 
 
