@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from components import admissions, gates, ledger, runs, spec, store, window
@@ -58,7 +58,11 @@ def ingest(pipeline: str, span: str) -> Outcome:
     if release:
         told = f"{pipeline} {span} is already released as version {release.version} from the same input"
         return Outcome(run, "ingest", told, release)
-    return _conclude(run, "ingest", started, arrivals.artifact, gate=arrivals.refused)
+    outcome = _conclude(run, "ingest", started, arrivals.artifact, gate=arrivals.refused)
+    if not arrivals.holes:
+        return outcome
+    told = f"{outcome.message}; older spans not taken in: {', '.join(arrivals.holes)}"
+    return replace(outcome, message=told)
 
 
 def describe(what: Spec, run: Run) -> Artifact:
@@ -194,7 +198,8 @@ def _conclude(run: Run, step: str, started: float, made: Artifact, *, gate: bool
     if not gate:
         _record(run, step, "done", made, "", started)
         release = ledger.of_fingerprint(run.pipeline, run.fingerprint)
-        return Outcome(run, step, str(made.facts.get("summary", "")), release)
+        told = f"released as version {release.version}" if release else made.facts.get("summary")
+        return Outcome(run, step, str(told or ""), release)
     verdict = gates.read(made)
     opens = verdict.passed or _admitted(run, verdict)
     shut = "error" if verdict.status is Status.ERROR else "halted"

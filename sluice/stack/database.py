@@ -100,4 +100,6 @@ def _unprivileged(command: list[str]) -> list[str]:
         return command
     identity = [f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
     rights = ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
+    # access(2), by which PostgreSQL looks for its own files, forgets such rights otherwise.
+    rights += ["--securebits=+no_setuid_fixup"]
     return ["setpriv", *identity, *rights, "--", *command]
