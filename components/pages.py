@@ -23,17 +23,20 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 # How a verdict is told, and the order in which the checks that did not shut the gate are listed.
 WORDS = {Status.PASSED: "passed", Status.FAILED: "halted", Status.ERROR: "could not judge"}
 OTHERS = (Status.WARNED, Status.SKIPPED, Status.PASSED)
-SHOWN = ("summary", "metrics", "baseline_metrics")  # evidence that has a place of its own
 
 
 def verdict_page(verdict: Verdict, serving: Release | None = None) -> str:
     """Return the HTML page of a verdict; `serving`: what serves meanwhile, where that is known."""
     groups = [(str(s), [check for check in verdict.checks if check.status is s]) for s in OTHERS]
+    pieces = [(name, value, _picture(name, value)) for name, value in verdict.evidence.items()]
     return _render(
         "verdict.html",
         verdict=verdict,
         word=WORDS[verdict.status],
         groups=[(status, checks) for status, checks in groups if checks],
+        plain={name: value for name, value, picture in pieces if picture == "value"},
+        pieces=[piece for piece in pieces if piece[2] not in ("value", "elsewhere")],
+        judged={check.name for check in verdict.checks},
         serving=serving,
     )
 
@@ -70,7 +73,6 @@ def _templates() -> Environment:
         shape=_shape,
         share=_share,
         spoken=_spoken,
-        told=_told,
     )
     return templates
 
@@ -88,24 +90,35 @@ def _figure(value: Any) -> str:
     return str(value)
 
 
+def _picture(name: str, value: Any) -> str:
+    """Return the picture that evidence of this name gets where it has the shape for it, else its shape."""
+    shape = _shape(value)
+    if name == "summary":
+        return "elsewhere"
+    if name == "slices" and shape == "rows":
+        models = [row.get(model, {}) for row in value for model in ("candidate", "baseline")]
+        return "slices" if all(_flat(model) for model in models) else shape
+    if name.endswith("histogram") and shape == "rows":
+        return "histogram" if all(_flat(row) for row in value) and _columns(value) else shape
+    return shape
+
+
 def _shape(value: Any) -> str:
     """Return how a piece of evidence is best shown: value, text, pairs, rows, list or parts."""
     if isinstance(value, str) and "\n" in value:
         return "text"
     if isinstance(value, Mapping):
-        return "parts" if any(_nested(v) for v in value.values()) else "pairs"
+        return "pairs" if _flat(value) else "parts"
     if isinstance(value, Sequence) and not isinstance(value, str):
         return "rows" if value and all(isinstance(row, Mapping) for row in value) else "list"
     return "value"
 
 
-def _nested(value: Any) -> bool:
-    return isinstance(value, Mapping | list | tuple)
-
-
-def _told(evidence: Mapping[str, Any], shapes: Sequence[str]) -> dict[str, Any]:
-    """Return the evidence of these shapes that has no place of its own on the page."""
-    return {k: v for k, v in evidence.items() if k not in SHOWN and _shape(v) in shapes}
+def _flat(value: Any) -> bool:
+    """Say whether a value is a mapping to plain values."""
+    return isinstance(value, Mapping) and not any(
+        isinstance(held, Mapping | list | tuple) for held in value.values()
+    )
 
 
 def _spoken(name: Any) -> str:

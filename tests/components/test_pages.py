@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from html.parser import HTMLParser
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from components.ledger import Release
 from components.pages import message_page, step_page, verdict_page
@@ -168,11 +170,24 @@ def test_figures_behind_an_offence_are_shown(said):
     assert said in Page(verdict_page(verdict(volume(values=values)))).text
 
 
-@pytest.mark.parametrize(
-    "odd", [{"slices": []}, {"slices": {"a": 1}}, {"metrics": [1]}, {"metrics": {}}]
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
+JSON = st.recursive(
+    SCALARS,
+    lambda held: st.lists(held, max_size=3) | st.dictionaries(st.text(), held, max_size=3),
+    max_leaves=8,
 )
-def test_known_evidence_of_an_odd_shape_breaks_no_page(odd):
-    assert "data gate halted" in Page(verdict_page(verdict(volume(), evidence=odd))).text
+PARTS = st.dictionaries(st.sampled_from(["slice", "candidate", "baseline", "examples"]), JSON)
+NAMES = st.sampled_from(list(EVIDENCE)) | st.text()
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    evidence=st.dictionaries(NAMES, JSON | st.lists(PARTS, max_size=3), max_size=4),
+    values=st.dictionaries(NAMES, JSON, max_size=4),
+)
+def test_no_evidence_keeps_a_verdict_from_being_told(evidence, values):
+    page = Page(verdict_page(verdict(volume(values=values), evidence=evidence)))
+    assert "data gate halted" in page.text
 
 
 def poisoned() -> Verdict:
