@@ -6,15 +6,14 @@
 from __future__ import annotations
 
 import subprocess
-import time
 from dataclasses import dataclass
 
-import httpx
 from rich.console import Console
 from rich.table import Table
 
 from components.errors import UsageError, near_miss
 from components.store import exclusive
+from serving import gateway
 from serving.endpoints import Endpoints
 from serving.endpoints import endpoints as _endpoints
 from sluice.airflow import Login
@@ -54,7 +53,7 @@ def down() -> None:
     if not supervision.running() and not supervision.marked():
         Console().print("the stack is not running")
         return
-    _drain()
+    gateway.drain(programs.admin_socket())
     supervision.stop(last="database")
     Console().print("the stack is down")
 
@@ -99,29 +98,6 @@ def login() -> Login:
 def endpoints() -> Endpoints:
     """Return where the gateway and the model servers answer."""
     return _endpoints(programs.endpoints_file())
-
-
-def _drain() -> None:
-    """Let the gateway finish what it has begun: SIGTERM alone would cut it off."""
-    admin = programs.admin_socket()
-    if not admin.exists():
-        return
-    try:
-        with httpx.Client(transport=httpx.HTTPTransport(uds=str(admin)), timeout=5) as envoy:
-            envoy.post("http://envoy/drain_listeners?graceful&skip_exit")
-            until = time.monotonic() + 5
-            while time.monotonic() < until and _active(envoy):
-                time.sleep(0.1)
-    except httpx.HTTPError:
-        pass  # it is not running
-
-
-def _active(envoy: httpx.Client) -> int:
-    """Return the requests that the gateway is answering."""
-    told = envoy.get("http://envoy/stats?filter=downstream_rq_active").text
-    return sum(
-        int(line.rsplit(":", 1)[1]) for line in told.splitlines() if "http.admin" not in line
-    )
 
 
 def _part(name: str, told: dict[str, object], ports: Ports) -> Part:
