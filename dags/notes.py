@@ -11,6 +11,7 @@ import logging
 import os
 import re
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -19,6 +20,7 @@ from airflow.sdk.configuration import conf
 log = logging.getLogger(__name__)
 
 TIMEOUT_S = 5.0
+LONGEST = 400  # of Airflow's 1000, with room for the link and for escapes
 
 
 def leave_note(context: Any, text: str, *, link: bool = False) -> None:
@@ -26,7 +28,7 @@ def leave_note(context: Any, text: str, *, link: bool = False) -> None:
     import httpx
 
     ti = context["ti"]
-    note = _as_markdown(text)
+    note = _as_markdown(shorten(text, LONGEST, placeholder=" …"))
     if link:
         note += f"\n\n[Verdict]({verdict_address(ti.dag_id, ti.run_id, ti.task_id)})"
     path = (
@@ -53,7 +55,7 @@ def verdict_address(dag: str, run: str, task: str) -> str:
 
 def _as_markdown(text: str) -> str:
     """Return Markdown that shows exactly this text: values out of data make no links or images."""
-    return re.sub(r"([\\`*_{}\[\]()<>#!|~])", r"\\\1", text)
+    return re.sub(r"([\\`*_\[\]<>#|~])", r"\\\1", text)
 
 
 def _server() -> str:

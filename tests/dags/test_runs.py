@@ -162,12 +162,24 @@ def test_note_that_cannot_be_written_changes_nothing(dag, api, monkeypatch):
     assert tasks(api, run)["push"]["note"] is None
 
 
+def test_note_of_a_long_message_is_cut_and_not_refused(dag, api, monkeypatch):
+    def broken(*about):
+        raise ConnectionError("the *server* is away\n" * 500)
+
+    monkeypatch.setattr(sys.modules["components.push"], "push", broken)
+    run = trigger(api, SPAN)
+    work(dag, run)
+    assert tasks(api, run)["push"]["note"].startswith(
+        r"ConnectionError: the \*server\* is away the"
+    )
+
+
 def test_note_shows_values_as_they_are(airflow):
     from notes import _as_markdown
 
     hostile = "carrier ![x](http://evil/) <b>UA</b> `a_b*c` [go](javascript:alert(1))"
     assert _as_markdown(hostile) == (
-        r"carrier \!\[x\]\(http://evil/\) \<b\>UA\</b\> \`a\_b\*c\` \[go\]\(javascript:alert\(1\)\)"
+        r"carrier !\[x\](http://evil/) \<b\>UA\</b\> \`a\_b\*c\` \[go\](javascript:alert(1))"
     )
 
 
