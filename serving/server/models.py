@@ -94,6 +94,7 @@ class Models:
         """Stop polling and loading; what is in memory serves until the process ends."""
         self._stopping = True
         self._wake.set()
+        self._poller.join(1)
         self._versions.stop()
 
     def reload(self, config: ModelServerConfig, timeout_s: float | None) -> None:

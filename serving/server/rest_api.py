@@ -1,6 +1,7 @@
 """The REST side: a raw ASGI application on uvicorn with httptools.
 
-Requests run on a thread pool, so a slow model never holds up the status page.
+Predictions run on a thread pool. Status, metadata and metrics are answered beside it, so that a
+server whose models are all busy still says that it is well.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ _GET = re.compile(
 MAX_INFLATED_BYTES = 100 * 2**20
 _JSON = b"application/json"
 _TEXT = b"text/plain"
+
 Answer = tuple[int, bytes, bytes]
 
 
@@ -70,26 +72,22 @@ class RestApi:
             key == b"content-encoding" and b"gzip" in value.lower()
             for key, value in scope["headers"]
         )
-        work = asyncio.get_running_loop().run_in_executor(
-            self._pool,
-            self.answer,
-            scope["method"],
-            scope["raw_path"].decode("latin-1"),
-            b"".join(chunks),
-            gzipped,
-        )
-        try:
-            status, kind, body = await asyncio.wait_for(work, self._timeout_s)
-        except TimeoutError:
-            status, kind, body = _error(
-                ServingError(
-                    Code.DEADLINE_EXCEEDED,
-                    f"Timed out after {self._timeout_s * 1000:.0f} ms (--rest_api_timeout_in_ms)",
-                )
-            )
-        headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
+        path, body = scope["raw_path"].decode("latin-1"), b"".join(chunks)
+        if scope["method"] == "GET":
+            status, kind, answer = self.answer("GET", path, body)
+        else:
+            status, kind, answer = await self._on_pool(scope["method"], path, body, gzipped)
+        headers = [(b"content-type", kind), (b"content-length", str(len(answer)).encode())]
         await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        await send({"type": "http.response.body", "body": answer})
+
+    async def _on_pool(self, *request: Any) -> Answer:
+        work = asyncio.get_running_loop().run_in_executor(self._pool, self.answer, *request)
+        try:
+            return await asyncio.wait_for(work, self._timeout_s)
+        except TimeoutError:
+            limit = f"{self._timeout_s * 1000:.0f} ms (--rest_api_timeout_in_ms)"
+            return _error(ServingError(Code.DEADLINE_EXCEEDED, f"Timed out after {limit}"))
 
     def answer(self, method: str, path: str, body: bytes, gzipped: bool = False) -> Answer:
         """Return status, content type and body for a request. Never raises."""

@@ -78,9 +78,20 @@ def test_two_servers_share_a_port(server):
 
 def test_server_needs_a_model_to_start_and_ends_unclean(tiny, tmp_path):
     base = tmp_path / "later" / "tiny"
-    retries = ("--max_num_load_retries=3", "--load_retry_interval_micros=600000000")
-    flags = ("--model_name=tiny", f"--model_base_path={base}", "--rest_api_timeout_in_ms=3000")
-    with running(tmp_path, *flags, *retries) as server, server.client() as client:
+    flags = (
+        "--model_name=tiny",
+        f"--model_base_path={base}",
+        "--max_num_load_retries=3",
+        "--load_retry_interval_micros=600000000",
+        "--rest_api_timeout_in_ms=3000",
+        "--rest_api_num_threads=2",
+    )
+    with running(tmp_path, *flags) as server, server.client() as client:
+        process = psutil.Process(server.process.pid)
+
+        def cpu_s() -> float:
+            return sum(process.cpu_times()[:2])
+
         assert client.versions("tiny") == {}
         with pytest.raises(ServerRefused, match="Servable not found for request: Latest"):
             client.predict_grpc("tiny", COLUMNS)
@@ -99,13 +110,17 @@ def test_server_needs_a_model_to_start_and_ends_unclean(tiny, tmp_path):
         eventually(lambda: client.versions("tiny")[1].state == "END")
         assert client.predict("tiny", COLUMNS).outputs["score"] == [2.5]
 
-        # A request that takes too long is 504 and does not hold up others.
-        slow = {"signature_name": "slow", "inputs": [5.0]}
-        with ThreadPoolExecutor(1) as pool:
-            overdue = pool.submit(server.ask, "/v1/models/tiny:predict", slow)
-            assert client.predict("tiny", COLUMNS).outputs["score"] == [2.5]
-            status, answer = overdue.result(timeout=30)
-        assert (status, "Timed out" in answer["error"]) == (504, True)
+        # Requests that take too long are 504; meanwhile the server still says that it is well.
+        slow, idle = {"signature_name": "slow", "inputs": [4.0]}, cpu_s()
+        with ThreadPoolExecutor(2) as pool:
+            overdue = [pool.submit(server.ask, "/v1/models/tiny:predict", slow) for _ in range(2)]
+            eventually(lambda: cpu_s() > idle + 0.5)
+            assert server.ask("/v1/models/tiny/metadata")[0] == 200
+            assert not any(ask.done() for ask in overdue)
+            answers = [ask.result(timeout=30) for ask in overdue]
+        assert [(status, "Timed out" in one["error"]) for status, one in answers] == [
+            (504, True)
+        ] * 2
 
         # Requests under way are answered when the server is told to stop.
         def ask_slowly(predict, seconds: float) -> list[float]:
@@ -114,11 +129,9 @@ def test_server_needs_a_model_to_start_and_ends_unclean(tiny, tmp_path):
         predicts = (client.predict, client.predict_grpc)
         assert [ask_slowly(predict, 0.0) for predict in predicts] == [[0.0], [0.0]]
         with ThreadPoolExecutor(2) as pool:
-            before = sum(psutil.Process(server.process.pid).cpu_times()[:2])
+            busy = cpu_s()
             late = [pool.submit(ask_slowly, predict, 1.5) for predict in predicts]
-            eventually(
-                lambda: sum(psutil.Process(server.process.pid).cpu_times()[:2]) > before + 0.5
-            )
+            eventually(lambda: cpu_s() > busy + 0.5)
             server.process.send_signal(signal.SIGTERM)
             assert [ask.result(timeout=30) for ask in late] == [[1.5], [1.5]]
         assert server.process.wait(60) == 0
