@@ -125,7 +125,8 @@ def _stage(base: Path, version: int, model: Artifact) -> Path | None:
     if target.exists():
         if _holds(target, model):
             return None
-        _withdraw(base, version)
+        _withdraw(base, version)  # and no more: a server must see it gone to look at it again
+        raise SluiceError(f"{target} held other files than the model's and was removed: push again")
     try:
         base.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(staging, ignore_errors=True)
