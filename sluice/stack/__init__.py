@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rich.console import Console
@@ -59,9 +60,10 @@ def down() -> None:
 
 
 def status() -> list[Part]:
-    """Return how each part does; all of them stopped when the supervisor is not there."""
+    """Return how each part does. Without a supervisor all are stopped, or, if it died, unattended."""
     ports, known = remembered(paths.ports()), supervision.processes()
-    return [_part(name, known.get(name, {}), ports) for name in programs.ALL]
+    unknown = {"statename": "UNATTENDED" if not known and supervision.marked() else "STOPPED"}
+    return [_part(name, known.get(name, unknown), ports) for name in programs.ALL]
 
 
 def print_status(parts: list[Part], out: Console) -> None:
@@ -100,8 +102,8 @@ def endpoints() -> Endpoints:
     return _endpoints(programs.endpoints_file())
 
 
-def _part(name: str, told: dict[str, object], ports: Ports) -> Part:
-    state = str(told.get("statename", "STOPPED")).lower()
+def _part(name: str, told: Mapping[str, object], ports: Ports) -> Part:
+    state = str(told["statename"]).lower()
     running = state == "running"
     uptime = float(str(told["now"])) - float(str(told["start"])) if running else None
     return Part(
