@@ -22,13 +22,13 @@ up: $(STAMP) ## install, start the stack, land real flights, retrain on three da
 	@$(BIN)/sluice up
 	@$(BIN)/sluice demo
 
-down: $(STAMP) ## stop the stack; nothing is lost
+down: | $(BIN)/sluice ## stop the stack; nothing is lost
 	@$(BIN)/sluice down
 
-status: $(STAMP) ## what runs, what serves, how the latest runs ended
+status: | $(BIN)/sluice ## what runs, what serves, how the latest runs ended
 	@$(BIN)/sluice status
 
-logs: $(STAMP) ## the last lines of every log
+logs: | $(BIN)/sluice ## the last lines of every log
 	@$(BIN)/sluice logs
 
 test: $(STAMP) ## every test, on the real stack
@@ -42,6 +42,10 @@ lint: $(STAMP) ## style, types, and the direction of imports
 
 bench: $(STAMP) ## measure: CPU seconds, memory and waiting, side by side
 	@$(BIN)/python -m benchmarks
+
+# What runs is asked and stopped with what is installed: a newer uv.lock waits for `make up`.
+$(BIN)/sluice:
+	@echo "nothing is installed yet: make up" >&2; exit 1
 
 $(STAMP): uv.lock pyproject.toml | $(filter var/tools/bin/uv,$(UV))
 	@echo "installing what uv.lock names: some minutes and 4 GB the first time"
