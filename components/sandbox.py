@@ -35,8 +35,8 @@ class Sandbox:
     def __init__(self, name: str, folder: Path, process: ServerProcess) -> None:
         self.name = name
         self.process = process
-        rest, grpc = f"http://127.0.0.1:{process.rest_port}", f"127.0.0.1:{process.grpc_port}"
-        self.server = ModelServer(rest, grpc)
+        self.rest = f"http://127.0.0.1:{process.rest_port}"
+        self.server = ModelServer(self.rest, f"127.0.0.1:{process.grpc_port}")
         self._folder = folder
 
     @property
@@ -51,6 +51,10 @@ class Sandbox:
         beyond `memory_mb` (so that it does not take the machine with it); NoServer when it is not
         the candidate that keeps it from starting.
         """
+        with ModelServer(self.rest, timeout_s=2) as asked:  # one that hangs need not answer at all
+            return self._wait(asked, limit_s, memory_mb)
+
+    def _wait(self, asked: ModelServer, limit_s: float, memory_mb: float) -> float:
         started = time.monotonic()
         while (waited := time.monotonic() - started) < limit_s:
             if self.process.exit_code() is not None:
@@ -58,7 +62,7 @@ class Sandbox:
                     raise NoServer(f"without any model, too, the server {self.process.obituary()}")
                 self.check_alive()
             with suppress(ServerUnreachable, ServerRefused):  # refused: by a stranger on our port
-                seen = self.server.versions(self.name).get(VERSION)
+                seen = asked.versions(self.name).get(VERSION)
                 if seen and seen.state == "AVAILABLE":
                     return waited
                 if seen and seen.error:
