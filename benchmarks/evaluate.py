@@ -21,10 +21,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 import pyarrow as pa
 
-from components import counted_metrics, home, provenance, spans, tfma_results
-from components.population import BASELINE, CANDIDATE, Population, population
+from components import home, provenance, spans
+from components.evaluate import counted_metrics, tfma_results
+from components.evaluate.population import BASELINE, CANDIDATE, Population, population
+from components.evaluate.thresholds import questions
 from components.spec import Threshold
-from components.thresholds import questions
 from demo import feed
 
 SLICINGS = [("origin",), ("carrier",), ("origin", "carrier")]

@@ -33,3 +33,8 @@ def schemas() -> Path:
 def models(serving_name: str) -> Path:
     """Return the base path that the model servers watch for versions of this model."""
     return var() / "serving" / "models" / serving_name
+
+
+def short(path: Path) -> str:
+    """Return a path as people name it: from the house on."""
+    return str(path.relative_to(home()))

@@ -25,8 +25,16 @@ WORDS = {Status.PASSED: "passed", Status.FAILED: "halted", Status.ERROR: "could 
 OTHERS = (Status.WARNED, Status.SKIPPED, Status.PASSED)
 
 
-def verdict_page(verdict: Verdict, serving: Release | None = None) -> str:
-    """Return the HTML page of a verdict; `serving`: what serves meanwhile, where that is known."""
+def verdict_page(
+    verdict: Verdict,
+    serving: Release | None = None,
+    since: Mapping[tuple[str, str], str] | None = None,
+) -> str:
+    """Return the HTML page of a verdict.
+
+    Where it is known: `serving`: what serves meanwhile; `since`: an offence's check and subject →
+    the span from which on it has been there.
+    """
     groups = [(str(s), [check for check in verdict.checks if check.status is s]) for s in OTHERS]
     pieces = [(name, value, _picture(name, value)) for name, value in verdict.evidence.items()]
     return _render(
@@ -38,6 +46,7 @@ def verdict_page(verdict: Verdict, serving: Release | None = None) -> str:
         pieces=[piece for piece in pieces if piece[2] not in ("value", "elsewhere")],
         judged={check.name for check in verdict.checks},
         serving=serving,
+        since=since or {},
     )
 
 

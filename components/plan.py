@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from components import admissions, gates, ledger, runs, spec, store, window
+from components import admissions, gates, ledger, pipelines, runs, store, window
 from components.approval import EXAMPLES, NO_BASELINE, Approval
 from components.errors import Halted
 from components.ledger import Release
@@ -48,7 +48,7 @@ def ingest(pipeline: str, span: str) -> Outcome:
     """
     from components.ingest import ingest_window
 
-    what = spec.load(pipeline)
+    what = pipelines.load(pipeline)
     started = time.monotonic()
     arrivals = ingest_window(what, span)
     let_in = admissions.admissions(pipeline)
@@ -181,7 +181,7 @@ def perform(step: Step, pipeline: str, run_id: str) -> Outcome:
         told = f"already released as version {release.version} from the same input"
         return Outcome(run, step.name, told, release)
     started = time.monotonic()
-    what = spec.load(pipeline)
+    what = pipelines.load(pipeline)
     try:
         made = step.does(what, run)
     except Halted as halt:

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from components.store import exclusive
+from components.files import exclusive
 
 log = logging.getLogger(__name__)
 Entry = TypeVar("Entry", bound=BaseModel)

@@ -18,7 +18,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from components import store
+from components import files, store
 from components.errors import SluiceError, UsageError, near_miss
 from components.spec import Spec
 
@@ -71,7 +71,7 @@ def open_run(
     fingerprint = store.digest_of({"span": span, **spec.files, **inputs})
     run_id = f"{span}-{fingerprint[:8]}"
     path = _folder(spec.name, run_id) / "run.json"
-    with store.exclusive(path.parent.with_suffix(".lock")):
+    with files.exclusive(path.parent.with_suffix(".lock")):
         if not path.exists():
             run = Run(
                 id=run_id,
@@ -83,7 +83,7 @@ def open_run(
                 examples=dict(examples),
                 files=spec.files,
             )
-            store.write_atomically(path, run.model_dump_json(indent=2))
+            files.write_atomically(path, run.model_dump_json(indent=2))
     return load(spec.name, run_id)
 
 
@@ -109,7 +109,7 @@ def all_runs(pipeline: str) -> list[Run]:
 
 def record(run: Run, step: StepRecord) -> None:
     """Write down what a step came to; a later try replaces it."""
-    store.write_atomically(
+    files.write_atomically(
         run.folder / "steps" / f"{step.step}.json", step.model_dump_json(indent=2)
     )
 

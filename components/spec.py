@@ -5,19 +5,14 @@ A mistake becomes one line that names the file, the key, the problem and the rem
 
 from __future__ import annotations
 
-import ast
-import hashlib
-import json
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from components import home, schema, spans
 from components.errors import UsageError, near_miss
-from components.store import sha256
 
 # Every metric that a threshold may name, and which way is better (0: nearer to 1 is better).
 METRICS: dict[str, Literal[-1, 0, 1]] = {
@@ -32,7 +27,6 @@ NAME = r"[A-Za-z][A-Za-z0-9_-]*"
 EVERY_MORNING = "0 6 * * *"
 ARRIVAL = "arrival"
 ONCE_A_DAY = r"([0-5]?\d) ([01]?\d|2[0-3]) \* \* \*"
-FILES = ("pipeline.yaml", "ingest.sql", "model.py")
 
 
 class _Part(BaseModel):
@@ -208,7 +202,7 @@ class Spec(_Part):
 
     def _feeds_a_model(self, contract: Any) -> None:
         """Check that a model is fed some columns, that it learns from each, and not the answer."""
-        path, fed = _short(self.schema_path), [f.name for f in schema.inputs(contract)]
+        path, fed = home.short(self.schema_path), [f.name for f in schema.inputs(contract)]
         if not fed:
             raise ValueError(f"label: no column of {path} is expected in SERVING: nothing to feed")
         if self.label in fed:
@@ -233,98 +227,3 @@ class Spec(_Part):
                 f"{where}: there is no {name!r}; it must be one of {', '.join(sorted(known))}"
                 f"{near_miss(name, known)}"
             )
-
-
-def names() -> list[str]:
-    """Return the names of the pipelines in the house: every folder with a pipeline.yaml."""
-    return sorted(path.parent.name for path in home.pipelines().glob("*/pipeline.yaml"))
-
-
-def load(name: str) -> Spec:
-    """Read and validate one pipeline; raise UsageError with one line that says what to mend."""
-    folder = home.pipelines() / name
-    if not folder.is_dir():
-        known = names()
-        listed = f"there are {', '.join(known)}" if known else f"{home.pipelines()} holds none"
-        raise UsageError(f"no pipeline {name!r}: {listed}{near_miss(name, known)}")
-    if not re.fullmatch(NAME, name):
-        raise UsageError(
-            f"{_short(folder)}: the folder names the pipeline, the DAG and its store; "
-            "write it in letters, digits, `_` and `-`, a letter first"
-        )
-    for file in (*(folder / f for f in FILES), home.schemas() / f"{name}.pbtxt"):
-        if not file.is_file():
-            raise UsageError(f"{_short(file)}: the file is missing; every pipeline has one")
-    path = folder / "pipeline.yaml"
-    try:
-        written = yaml.safe_load(path.read_text())
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"{_short(path)}: is not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(written, dict):
-        raise UsageError(f"{_short(path)}: must be a mapping of keys such as `source`, `window`")
-    for ours in ("name", "files"):
-        if ours in written:
-            raise UsageError(f"{_short(path)}: {ours}: unknown key; the folder names the pipeline")
-    _defines_model(folder / "model.py")
-    files = {_short(folder / f): sha256(folder / f) for f in FILES[1:]}
-    files[_short(home.schemas() / f"{name}.pbtxt")] = sha256(home.schemas() / f"{name}.pbtxt")
-    said = json.dumps(written, sort_keys=True, default=str)  # comments and order do not count
-    files[_short(path)] = hashlib.sha256(said.encode()).hexdigest()
-    try:
-        return Spec.model_validate({**written, "name": name, "files": files}).check()
-    except ValidationError as error:
-        raise UsageError(f"{_short(path)}: {_told(error)}") from None
-    except ValueError as error:
-        raise UsageError(f"{_short(path)}: {error}") from None
-
-
-def _told(error: ValidationError) -> str:
-    """Return pydantic's first complaint as `key: problem; remedy`."""
-    first, *rest = error.errors()
-    where = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        known = _fields(first["loc"][:-1])
-        told = f"{where}: unknown key; it must be one of {', '.join(known)}"
-        told += near_miss(str(first["loc"][-1]), known)
-    elif first["type"] == "missing":
-        told = f"{where}: is missing; add it"
-    else:
-        given = json.dumps(first["input"], default=str)
-        told = f"{where}: {first['msg'].removeprefix('Value error, ')}; it is {given[:80]}"
-    return told + (f" (and {len(rest)} more)" if rest else "")
-
-
-def _fields(loc: tuple[int | str, ...]) -> list[str]:
-    """Return the keys allowed at a place in the file."""
-    parts: dict[str, type[BaseModel]] = {
-        "source": Source,
-        "span": SpanUnit,
-        "window": Window,
-        "train": Train,
-        "thresholds": Threshold,
-        "serving": Serving,
-    }
-    model = parts[str(loc[0])] if loc else Spec
-    return sorted(
-        set(model.model_fields) - {"name", "files"} if model is Spec else model.model_fields
-    )
-
-
-def _defines_model(path: Path) -> None:
-    """Check without running it that model.py defines `model`; raise UsageError."""
-    try:
-        tree = ast.parse(path.read_text())
-    except (SyntaxError, UnicodeDecodeError) as error:
-        where = f" line {error.lineno}" if isinstance(error, SyntaxError) else ""
-        raise UsageError(f"{_short(path)}:{where} is not Python: {error}") from None
-    defined = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
-    if "model" not in defined:
-        hint = near_miss("model", defined)
-        raise UsageError(
-            f"{_short(path)}: defines no function model(inputs, vocabulary_sizes) "
-            f"that returns a compiled keras.Model{hint}"
-        )
-
-
-def _short(path: Path) -> str:
-    return str(path.relative_to(home.home()))

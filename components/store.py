@@ -11,16 +11,13 @@ becomes an artifact by one rename, after everything in it, the manifest last, is
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import logging
-import os
 import resource
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +26,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from components import home, provenance
 from components.errors import SluiceError
+from components.files import exclusive, flush, sha256, write_atomically
 
 log = logging.getLogger(__name__)
 
@@ -214,30 +212,6 @@ def digest_of(parts: Mapping[str, str]) -> str:
     return hashlib.sha256(json.dumps(dict(parts), sort_keys=True).encode()).hexdigest()
 
 
-def sha256(path: Path) -> str:
-    """Return the sha256 of a file's bytes, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-@contextmanager
-def exclusive(lock: Path) -> Iterator[None]:
-    """Hold a lock that the kernel lets go of when its holder dies, however it dies."""
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Replace a small file so that a reader meets the old text or the new, and never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.{time.monotonic_ns()}")
-    aside.write_text(text)
-    flush(aside)
-    aside.replace(path)
-
-
 def point(pointer: Path, artifact: Artifact) -> None:
     """Make `pointer` name this artifact: how the latest of several for a span is known."""
     write_atomically(pointer, str(artifact.folder.relative_to(root(artifact.manifest.pipeline))))
@@ -253,15 +227,6 @@ def pointed(pipeline: str, pointer: Path) -> Artifact | None:
 
 def _files(folder: Path) -> list[str]:
     return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
-
-
-def flush(path: Path) -> None:
-    """Have a file or folder on the disk before going on."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _cpu_seconds() -> float:

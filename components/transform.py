@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
-from components import schema, store
+from components import files, schema, store
 from components.errors import SluiceError, near_miss
 from components.schema import Feature
 from components.spec import Spec
@@ -112,7 +112,7 @@ def transform(spec: Spec, span: str, statistics: Sequence[Artifact]) -> Artifact
         return {"summary": constants.summary}
 
     inputs = {f"statistics/{a.manifest.span}": a.digest for a in statistics}
-    inputs["schema"] = store.sha256(spec.schema_path)
+    inputs["schema"] = files.sha256(spec.schema_path)
     return store.once("transform", spec.name, span, inputs=inputs, build=build)
 
 

@@ -19,7 +19,7 @@ from airflow.sdk import (
 )
 from operators import FORM, BrokenSpec, GateOperator, IngestOperator, StepOperator
 
-from components import home, plan, spans, spec
+from components import home, pipelines, plan, spans, spec
 from components.spec import Spec
 
 # Killed processes and servers that are away get another try. A gate's no does not: the operator
@@ -32,7 +32,7 @@ PATIENCE_ON_DEVICES = {"execution_timeout": timedelta(hours=12)}
 def dag_of(name: str) -> DAG:
     """Return the DAG of a pipeline, or one that fails with what is wrong with its spec."""
     try:
-        return _pipeline(spec.load(name))
+        return _pipeline(pipelines.load(name))
     except Exception as problem:  # whatever one folder holds, it takes no other DAG with it
         return _broken(name, problem)
 

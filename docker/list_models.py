@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 
-from components.store import write_atomically
+from components.files import write_atomically
 from sluice.stack import paths
 
 PAUSE_S = 2

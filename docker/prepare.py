@@ -10,7 +10,7 @@ from pathlib import Path
 
 import list_models
 
-from components.store import write_atomically
+from components.files import write_atomically
 from serving import gateway
 from serving.gateway import Colour, Gateway
 from sluice.stack import paths, readiness, secrets

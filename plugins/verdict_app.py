@@ -14,7 +14,7 @@ from airflow.models.xcom import XComModel
 from fastapi import Depends, FastAPI, Path
 from fastapi.responses import HTMLResponse
 
-from components import gates, ledger, pages, runs, store
+from components import gates, ledger, offences, pages, runs, store
 from components.errors import SluiceError, UsageError
 from components.runs import Run
 
@@ -58,7 +58,9 @@ def _page_of(run: Run, task: str) -> str:
     made = runs.artifact(run, task) if step.artifact else None
     if made is None or gates.JSON not in made.manifest.files:
         return pages.step_page(run, step, made)
-    return pages.verdict_page(gates.read(made), serving=ledger.baseline(run.pipeline))
+    verdict = gates.read(made)
+    serving = ledger.baseline(run.pipeline)
+    return pages.verdict_page(verdict, serving, offences.since(run, task, verdict))
 
 
 def _answer(html: str, status: int = 200) -> HTMLResponse:

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from components import pipelines
 from components.errors import SluiceError, UsageError
 from sluice.drive import Exit
 
@@ -70,18 +71,17 @@ def run(
 @app.command()
 def status(as_json: Json = False) -> None:
     """Show what runs, what serves, and how the latest runs ended."""
-    from components import spec
     from sluice import overview, stack
 
-    pipelines = [overview.pipeline(name) for name in spec.names()]
+    known = [overview.pipeline(name) for name in pipelines.names()]
     parts = stack.status()
     if as_json:
-        _print_json({"pipelines": pipelines, "stack": [vars(part) for part in parts]})
+        _print_json({"pipelines": known, "stack": [vars(part) for part in parts]})
         return
     table = Table(
         "pipeline", "serves", "of span", "latest run", "outcome", box=None, pad_edge=False
     )
-    for told in pipelines:
+    for told in known:
         serving, latest = told["serving"], told["latest_run"]
         table.add_row(
             told["pipeline"],
@@ -91,7 +91,7 @@ def status(as_json: Json = False) -> None:
             _coloured(latest["outcome"]) if latest else escape(told["problem"]),
         )
     out.print(table)
-    for told in pipelines:
+    for told in known:
         if told["latest_run"] and told["latest_run"]["outcome"] not in ("released", "unfinished"):
             out.print(f"  {escape(told['latest_run']['reason'])}")
     out.print()
@@ -101,9 +101,9 @@ def status(as_json: Json = False) -> None:
 @app.command()
 def releases(pipeline: Pipeline, as_json: Json = False) -> None:
     """List what was handed to the servers, oldest first, from the ledger."""
-    from components import ledger, spec
+    from components import ledger
 
-    spec.load(pipeline)
+    pipelines.load(pipeline)
     entries = ledger.releases(pipeline)
     if as_json:
         _print_json([entry.model_dump(mode="json") for entry in entries])
@@ -161,9 +161,9 @@ def admit(
     as_json: Json = False,
 ) -> None:
     """Let a span that the data gate refused into the windows, and write down why."""
-    from components import admissions, ingest, spec
+    from components import admissions, ingest
 
-    what = spec.load(pipeline)
+    what = pipelines.load(pipeline)
     examples = ingest.current(what, span)
     admission = admissions.admit(pipeline, span, examples.digest, because)
     if as_json:

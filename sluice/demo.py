@@ -13,7 +13,7 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from components import ingest, ledger, plan, runs, schema, spans, spec
+from components import ingest, ledger, pipelines, plan, runs, schema, spans, spec
 from components.errors import SluiceError
 from components.runs import Run
 from components.spec import Spec
@@ -29,7 +29,7 @@ PATIENCE_S = 900  # for one run, on a busy machine
 
 def run(out: Console) -> int:
     """Land the days, retrain on them through Airflow, print what came of it; return an exit code."""
-    what = spec.load(PIPELINE)
+    what = pipelines.load(PIPELINE)
     out.print(f"[bold]{PIPELINE}[/bold]: {what.description}")
     with session(stack.login()) as airflow:
         _wait_for_dag(airflow)

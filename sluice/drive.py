@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 
-from components import plan, spans, spec
+from components import pipelines, plan, spans
 from components.errors import Halted, SluiceError, UsageError
 from components.ledger import Release
 
@@ -47,7 +47,7 @@ def run(pipeline: str, span: str, tell: Told) -> Result:
     """Drive a run to its end; raise UsageError for a wrong request, and nothing else."""
     _hush()
     spans.parse(span)
-    spec.load(pipeline)
+    pipelines.load(pipeline)
     started = time.monotonic()
     run_id, at = "", "ingest"
 

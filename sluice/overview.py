@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from components import admissions, ledger, runs, spec, store
+from components import admissions, ledger, pipelines, runs, store
 from components.errors import SluiceError, UsageError, near_miss
 from components.runs import Run
 
@@ -12,7 +12,7 @@ from components.runs import Run
 def pipeline(name: str) -> dict[str, Any]:
     """Return what a pipeline serves, its latest run, and how many spans a person let in."""
     try:
-        what, problem = spec.load(name), ""
+        what, problem = pipelines.load(name), ""
     except UsageError as error:
         what, problem = None, str(error)
     release = ledger.baseline(name)
@@ -75,7 +75,7 @@ def show(run: Run) -> dict[str, Any]:
 
 def find(run_id: str) -> Run:
     """Return a run by its id, or by a span that only one pipeline has; raise UsageError for none."""
-    every = [run for name in spec.names() for run in runs.all_runs(name)]
+    every = [run for name in pipelines.names() for run in runs.all_runs(name)]
     exact = [run for run in every if run.id == run_id]
     of_span = [run for run in every if run.span == run_id]
     if exact:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from components import home, spans, spec
+from components import home, pipelines, spans, spec
 from demo import feed
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -39,7 +39,7 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def flights(house: Path) -> spec.Spec:
     """The flights pipeline of the test's own house."""
-    return spec.load("flights")
+    return pipelines.load("flights")
 
 
 @pytest.fixture
@@ -63,4 +63,4 @@ def shared_house(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def in_shared_house(shared_house: Path, monkeypatch: pytest.MonkeyPatch) -> spec.Spec:
     """The flights pipeline of the shared house, whose artifacts tests may find but not change."""
     monkeypatch.setenv("SLUICE_HOME", str(shared_house))
-    return spec.load("flights")
+    return pipelines.load("flights")

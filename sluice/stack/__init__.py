@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from components.errors import UsageError, near_miss
-from components.store import exclusive
+from components.files import exclusive
 from serving import gateway
 from serving.endpoints import Endpoints
 from serving.endpoints import endpoints as _endpoints

@@ -38,20 +38,23 @@ def command() -> list[str]:
 
 def prepare() -> None:
     """Make the data folder at the first start, under a password of its own; safe to repeat."""
-    if (data() / "PG_VERSION").exists():
-        return
-    shutil.rmtree(data(), ignore_errors=True)  # an initdb that was cut off
+    if not (data() / "PG_VERSION").exists():
+        shutil.rmtree(data(), ignore_errors=True)  # an initdb that was cut off
+        _make()
+    # Written at every start: the house may have moved, and its sockets with it.
+    host, password = quote(str(paths.sockets()), safe="/"), _password().read_text()
+    secrets.write(
+        "database-url", f"postgresql+psycopg2://{USER}:{password}@/{DATABASE}?host={host}"
+    )
+
+
+def _make() -> None:
     data().mkdir(parents=True, mode=0o700)
-    password = random.token_urlsafe(24)
-    secrets.write("postgres-password", password)
-    host = quote(str(paths.sockets()), safe="/")
-    url = f"postgresql+psycopg2://{USER}:{password}@/{DATABASE}?host={host}"
-    secrets.write("database-url", url)
-    given = paths.secrets() / "postgres-password"
+    secrets.write(_password().name, random.token_urlsafe(24))
     if os.geteuid() == 0:
         os.chown(data(), NOBODY, NOBODY)
         os.chown(paths.sockets(), NOBODY, NOBODY)
-    options = ["-U", USER, "-A", "scram-sha-256", "--pwfile", str(given), "--encoding=utf8"]
+    options = ["-U", USER, "-A", "scram-sha-256", "--pwfile", str(_password()), "--encoding=utf8"]
     made = subprocess.run(
         _unprivileged([_binary("initdb"), "-D", str(data()), *options, "--no-instructions"]),
         capture_output=True,
@@ -68,7 +71,7 @@ def answers() -> bool:
     import psycopg2
     from psycopg2 import errors, sql
 
-    password = (paths.secrets() / "postgres-password").read_text()
+    password = _password().read_text()
     host = str(paths.sockets())
     try:
         connection = psycopg2.connect(
@@ -85,6 +88,10 @@ def answers() -> bool:
     finally:
         connection.close()
     return True
+
+
+def _password() -> Path:
+    return paths.secrets() / "postgres-password"
 
 
 def _binary(name: str) -> str:

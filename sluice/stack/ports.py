@@ -11,7 +11,7 @@ import psutil
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from components.errors import SluiceError, UsageError
-from components.store import write_atomically
+from components.files import write_atomically
 
 
 class Ports(BaseModel):

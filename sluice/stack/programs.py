@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from components import home, spec
+from components import home, pipelines
 from components.errors import UsageError
-from components.store import write_atomically
+from components.files import write_atomically
 from serving import gateway
 from serving.endpoints import Endpoints, Server, dump
 from sluice.stack import database, paths
@@ -104,9 +104,9 @@ def write_settings(ports: Ports) -> bool:
 def serving_names() -> list[str]:
     """Return the name on the servers of every pipeline whose spec reads."""
     names = set()
-    for name in spec.names():
+    for name in pipelines.names():
         try:
-            names.add(spec.load(name).serving.name)
+            names.add(pipelines.load(name).serving.name)
         except UsageError:
             continue  # a broken spec shows in Airflow; it takes no other pipeline with it
     return sorted(names)

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from components import provenance
 from components.errors import SluiceError, UsageError
-from components.store import write_atomically
+from components.files import write_atomically
 from sluice.stack import database, paths, programs, readiness, secrets, settings, supervision
 from sluice.stack import ports as chosen
 from sluice.stack.ports import Ports

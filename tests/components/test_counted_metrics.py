@@ -15,10 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as peer
 
-from components import counted_metrics, tfma_results
-from components.population import BASELINE, CANDIDATE, Population, population
+from components.evaluate import counted_metrics, tfma_results
+from components.evaluate.population import BASELINE, CANDIDATE, Population, population
+from components.evaluate.thresholds import Question, answer, questions
 from components.spec import METRICS, Threshold
-from components.thresholds import Question, answer, questions
 from components.verdict import Status
 
 # TFMA's row-by-row path says these for each row; NumPy 2 has made them errors, and TFMA mended them.

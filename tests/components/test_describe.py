@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from components import describe, ingest, spec, statistics
+from components import describe, ingest, pipelines, spec, statistics
 from components.errors import SluiceError
 from components.store import Artifact
 
@@ -43,13 +43,13 @@ def test_the_second_time_finds_the_first(in_shared_house: spec.Spec, examples: A
 def test_a_bound_that_moves_in_the_schema_makes_no_new_statistics_and_a_category_does(
     in_shared_house: spec.Spec, examples: Artifact, house, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = spec.load("flights").schema_path
+    path = pipelines.load("flights").schema_path
     text = path.read_text()
     key = describe.describe(in_shared_house, examples).manifest.key
     path.write_text(text.replace("min_fraction: 0.70", "min_fraction: 0.50"))
-    assert describe.describe(spec.load("flights"), examples).manifest.key == key
+    assert describe.describe(pipelines.load("flights"), examples).manifest.key == key
     path.write_text(text.replace("max: 1439 }", "max: 1439 is_categorical: true }"))
-    assert describe.describe(spec.load("flights"), examples).manifest.key != key
+    assert describe.describe(pipelines.load("flights"), examples).manifest.key != key
 
 
 def test_lost_rows_are_an_error_and_leave_no_statistics(

@@ -10,9 +10,10 @@ import pytest
 import tensorflow as tf
 import tensorflow_model_analysis as tfma
 
-from components import arrival, gates, scoring, store, transform
+from components import gates, scoring, store, transform
 from components.approval import EXAMPLES, NO_BASELINE
 from components.evaluate import RESULT, evaluate
+from components.ingest import arrival
 from components.spec import Spec
 from components.store import Artifact
 from components.verdict import Status, Verdict

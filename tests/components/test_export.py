@@ -8,10 +8,11 @@ import pytest
 import tensorflow as tf
 from training_house import House, rows
 
-from components import export, network, scoring, transform, weights
+from components import scoring, transform
 from components.columns import MISSING, columns
 from components.errors import SluiceError
-from components.preprocessing import Preprocessing
+from components.train import export, network, weights
+from components.train.preprocessing import Preprocessing
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.fitting import Rows, _batches, _Checkpoint
-from components.preprocessing import Preprocessing
 from components.spec import Train
+from components.train.fitting import Rows, _batches, _Checkpoint
+from components.train.preprocessing import Preprocessing
 from components.transform import Constants, Number
 
 COLUMN = Number(name="x", dtype="float32", mean=0, std_dev=1, min=0, max=100)

@@ -11,10 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from components import gates, home, ingest, ledger, spec, store
-from components.arrival import content_digest
+from components import gates, home, ingest, ledger, pipelines, spec, store
 from components.errors import SluiceError, UsageError
 from components.ingest import ingest_window
+from components.ingest.arrival import content_digest
 from demo import feed
 
 DAY = "2013-01-01"
@@ -35,7 +35,7 @@ def edit(part: str, into: str, file: str = "ingest.sql") -> spec.Spec:
     path = home.pipelines() / "flights" / file
     assert part in path.read_text(), f"{file} no longer says {part!r}"
     path.write_text(path.read_text().replace(part, into))
-    return spec.load("flights")
+    return pipelines.load("flights")
 
 
 def refusal(what: spec.Spec, span: str = DAY) -> str:
@@ -150,7 +150,7 @@ def test_a_bound_that_moves_in_the_schema_makes_no_new_examples(
     contract = flights.schema_path
     contract.write_text(contract.read_text().replace("min_fraction: 0.75", "min_fraction: 0.5"))
     (feed.upstream() / DAY / "_SUCCESS").unlink()  # so taking it in again would leave a hole
-    assert ingest_window(spec.load("flights"), "2013-01-02").digests == before
+    assert ingest_window(pipelines.load("flights"), "2013-01-02").digests == before
 
 
 def test_an_older_span_that_is_absent_or_broken_is_a_hole_and_stops_no_newer_one(
@@ -286,7 +286,7 @@ def test_refused_when_the_sql_is_not_one_select_of_span_and_source(
 ) -> None:
     land(DAY)
     (flights.folder / "ingest.sql").write_text(sql)
-    assert told in refusal(spec.load("flights"))
+    assert told in refusal(pipelines.load("flights"))
 
 
 def test_refused_when_a_key_comes_twice(flights: spec.Spec, land: Land) -> None:
@@ -411,7 +411,7 @@ def other(house: Path, source: dict[str, object], sql: str) -> spec.Spec:
     text = text.replace("read_parquet($source || '/flights.parquet')", flights_of)
     text = text.replace("read_parquet($source || '/weather.parquet')", weather_of)
     (house / "pipelines" / "flights" / "ingest.sql").write_text(text)
-    return spec.load("flights")
+    return pipelines.load("flights")
 
 
 @pytest.mark.parametrize("format_", ["csv", "json"])

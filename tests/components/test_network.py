@@ -7,9 +7,9 @@ import pytest
 import tensorflow as tf
 from training_house import MODEL, House
 
-from components import network
 from components.errors import SluiceError
-from components.preprocessing import Preprocessing
+from components.train import network
+from components.train.preprocessing import Preprocessing
 from components.transform import Category, Constants, Number
 
 DISTANCE = Number(name="distance", dtype="float32", mean=900, std_dev=500, min=0, max=2000)

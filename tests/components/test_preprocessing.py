@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from components.columns import MISSING
-from components.preprocessing import Preprocessing, inputs
+from components.train.preprocessing import Preprocessing, inputs
 from components.transform import Category, Constants, Number
 
 DISTANCE = Number(name="distance", dtype="float32", mean=500, std_dev=200, min=100, max=900)

@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from tiny_house import NAME, House
 
-from components import admissions, home, ledger, plan, push, runs, spec, store
+from components import admissions, files, home, ledger, plan, push, runs, spec, store
 from components.errors import Halted, SluiceError
-from components.fleet import NotTaken
+from components.push.fleet import NotTaken
 from components.verdict import Status
 
 SPAN = st.sampled_from([f"2013-01-0{n}" for n in range(2, 6)])
@@ -185,7 +185,7 @@ class Proof(RuleBasedStateMachine):
         lines = {entry.version: entry for entry in ledger.entries(NAME)}
         for version, folder in served(home.models(NAME)).items():
             assert version in lines, f"version {version} is served and not in the ledger"
-            weights = {"saved_model/saved_model.pb": store.sha256(folder / "saved_model.pb")}
+            weights = {"saved_model/saved_model.pb": files.sha256(folder / "saved_model.pb")}
             assert store.digest_of(weights) == lines[version].model
         for entry in lines.values():
             assert self.truth[("model", entry.model)] is Status.PASSED

@@ -20,12 +20,13 @@ import pytest
 from crashes import Killed
 from tiny_house import NAME, House
 
-from components import fleet, home, ledger, plan, push, runs, schema
+from components import home, ledger, plan, push, runs, schema
 from components.approval import NotApproved
 from components.errors import SluiceError
-from components.fleet import NotTaken
 from components.golden import asked_as, questions
-from components.server_process import server_process
+from components.push import fleet
+from components.push.fleet import NotTaken
+from components.validate_infra.server_process import server_process
 from serving.client import ModelServer
 
 SPAN = candidates.SPAN
@@ -216,7 +217,7 @@ def test_a_real_kill_in_the_middle_is_survived(house):
         import sys
         sys.path.insert(0, {str(HERE)!r})
         from components import home, plan, push, runs, spec
-        what, run = spec.load({NAME!r}), runs.load({NAME!r}, {run.id!r})
+        what, run = pipelines.load({NAME!r}), runs.load({NAME!r}, {run.id!r})
         push.push(what, run, runs.artifact(run, "train"), plan.approval(what, run))
     """
     child = subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)])

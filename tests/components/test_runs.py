@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from components import runs, spec, store
+from components import pipelines, runs, spec, store
 from components.errors import SluiceError, UsageError
 
 SPAN = "2013-02-08"
@@ -43,7 +43,7 @@ def test_other_inputs_are_another_run_with_the_next_version(
 def test_another_model_or_schema_is_another_run(flights: spec.Spec, house: Path, file: str) -> None:
     first = runs.open_run(flights, SPAN, EXAMPLES)
     (house / file).write_text((house / file).read_text() + "\n# another\n")
-    assert runs.open_run(spec.load("flights"), SPAN, EXAMPLES).id != first.id
+    assert runs.open_run(pipelines.load("flights"), SPAN, EXAMPLES).id != first.id
 
 
 @given(asked=st.lists(st.sampled_from("abcd"), max_size=12))
@@ -65,7 +65,7 @@ def test_no_order_of_retries_makes_a_second_version_or_shares_one(
 
 
 def open_many(digests: list[str]) -> None:
-    flights = spec.load("flights")
+    flights = pipelines.load("flights")
     for digest in digests:
         runs.open_run(flights, SPAN, {SPAN: digest})
 

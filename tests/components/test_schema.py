@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from components import home, schema, spec
+from components import home, pipelines, schema, spec
 from components.errors import UsageError
 
 
@@ -73,4 +73,4 @@ def test_a_feature_without_a_type_is_named(tmp_path: Path) -> None:
 
 
 def test_every_pipeline_has_a_schema_and_every_schema_a_pipeline() -> None:
-    assert spec.names() == sorted(path.stem for path in home.schemas().glob("*.pbtxt"))
+    assert pipelines.names() == sorted(path.stem for path in home.schemas().glob("*.pbtxt"))

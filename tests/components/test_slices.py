@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.errors import SluiceError
-from components.slices import partition
+from components.evaluate.slices import partition
 
 
 def names(frame: pd.DataFrame, *slicings: tuple[str, ...]) -> dict[str, int]:

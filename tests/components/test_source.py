@@ -7,8 +7,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from components import source, spec
-from components.source import Refused
+from components import spec
+from components.ingest import source
+from components.ingest.source import Refused
 
 
 @pytest.mark.parametrize(

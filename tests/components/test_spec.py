@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from components import home, spec
+from components import home, pipelines, spec
 from components.errors import UsageError
 
 
@@ -21,7 +21,7 @@ def write(changes: dict[str, Any], *, drop: str | None = None) -> None:
 
 def complaint(name: str = "flights") -> str:
     with pytest.raises(UsageError) as caught:
-        spec.load(name)
+        pipelines.load(name)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -46,12 +46,12 @@ def test_the_window_never_reaches_before_the_first_span(flights: spec.Spec) -> N
 
 def test_comments_and_the_order_of_keys_do_not_make_another_spec(flights: spec.Spec) -> None:
     write({})  # written out sorted and without comments
-    assert spec.load("flights").files == flights.files
+    assert pipelines.load("flights").files == flights.files
 
 
 def test_another_bound_makes_another_spec(flights: spec.Spec) -> None:
     write({"window": {"train": 27, "evaluate": 7}})
-    changed = spec.load("flights").files
+    changed = pipelines.load("flights").files
     path = "pipelines/flights/pipeline.yaml"
     assert changed[path] != flights.files[path]
 
@@ -162,7 +162,7 @@ def test_a_model_file_without_the_function_gets_the_near_miss(house: Path) -> No
 def test_reading_a_spec_does_not_run_the_model_file(house: Path) -> None:
     path = house / "pipelines" / "flights" / "model.py"
     path.write_text("def model(inputs, sizes): ...\nraise SystemExit('it was run')\n")
-    assert spec.load("flights").name == "flights"
+    assert pipelines.load("flights").name == "flights"
 
 
 def schema_says(house: Path, old: str, new: str) -> None:

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from components.slices import partition
+from components.evaluate.slices import partition
+from components.evaluate.thresholds import FIRST, answer, questions
 from components.spec import Threshold
-from components.thresholds import FIRST, answer, questions
 from components.verdict import Check, Status
 
 ORIGIN = ["EWR"] * 6 + ["JFK"] * 3

@@ -16,8 +16,9 @@ import pandas as pd
 import pytest
 from training_house import MODEL, NAME, SPAN, House
 
-from components import network, store, weights
+from components import files, store
 from components.errors import SluiceError
+from components.train import network, weights
 
 SETTINGS = "epochs: 60, batch_size: 64"
 CHILD = f"""
@@ -64,7 +65,7 @@ def test_killed_training_resumes_to_the_bits_of_one_that_never_was(tmp_path, mon
     assert len(done) == 1
     assert 3 <= done[0] < 60
     assert resumed.folder.is_relative_to(tmp_path / "killed")
-    assert store.sha256(resumed.file(weights.FILE)) == store.sha256(whole.file(weights.FILE))
+    assert files.sha256(resumed.file(weights.FILE)) == files.sha256(whole.file(weights.FILE))
     assert not list(train.glob("*.resume"))
 
 
@@ -75,7 +76,7 @@ def test_manifest_traces_the_model_to_its_rows_and_says_what_was_left_out(house)
     assert model.manifest.inputs == {
         **{f"examples/{e.manifest.span}": e.digest for e in house.examples()},
         "transform": house.transform().digest,
-        "model.py": store.sha256(house.folder / "pipelines/made/model.py"),
+        "model.py": files.sha256(house.folder / "pipelines/made/model.py"),
     }
     assert model.manifest.parameters["label"] == "late"
     told = json.loads(model.file("training.json").read_text())

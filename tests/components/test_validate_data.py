@@ -9,7 +9,7 @@ import pytest
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 
-from components import describe, gates, ingest, spans, spec
+from components import describe, gates, ingest, pipelines, spans, spec
 from components.store import Artifact
 from components.validate_data import validate_data
 from components.verdict import Status, Verdict
@@ -46,7 +46,7 @@ def faulty(
         aside = path.with_suffix(".changed")
         duckdb.execute(f"COPY (WITH rows AS (FROM '{path}') {sql}) TO '{aside}' (FORMAT parquet)")
         aside.rename(path)
-        return judged(spec.load("flights"), history)
+        return judged(pipelines.load("flights"), history)
 
     return verdict
 
@@ -208,7 +208,7 @@ def test_a_schema_that_bounds_no_volume_has_it_skipped_and_says_so(
     text = flights.schema_path.read_text()
     flights.schema_path.write_text(text[: text.index("dataset_constraints")])
     land(DAY)
-    verdict = judged(spec.load("flights"), history)
+    verdict = judged(pipelines.load("flights"), history)
     assert verdict.passed
     (volume,) = [check for check in verdict.checks if check.name == "volume"]
     assert volume.status is Status.SKIPPED

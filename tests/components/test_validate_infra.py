@@ -16,19 +16,10 @@ import psutil
 import pytest
 from tiny_house import NAME, House
 
-from components import (
-    answers,
-    gates,
-    golden,
-    latency,
-    sandbox,
-    schema,
-    server_process,
-    store,
-    validate_infra,
-)
+from components import answers, gates, golden, schema, store, validate_infra
 from components.answers import Answers
 from components.schema import Feature
+from components.validate_infra import latency, sandbox, server_process
 from components.verdict import Status, Verdict
 
 HERE = Path(__file__).parent
@@ -200,7 +191,7 @@ def test_the_server_dies_when_we_are_killed(house, fine, tmp_path):
     script = f"""
         import sys, time
         from pathlib import Path
-        from components.sandbox import sandbox
+        from components.validate_infra.sandbox import sandbox
         here = Path({str(tmp_path)!r})
         saved = Path({str(fine.file("saved_model"))!r})
         with sandbox(saved, "doomed", here / "sandbox", here / "log") as candidate:

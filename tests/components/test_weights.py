@@ -7,7 +7,7 @@ import pytest
 from test_network import CONSTANTS, category, changed, constants
 from training_house import House
 
-from components import network, weights
+from components.train import network, weights
 from components.transform import Constants
 
 

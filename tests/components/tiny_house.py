@@ -13,7 +13,7 @@ from types import ModuleType
 
 import pytest
 
-from components import gates, home, plan, runs, spec, store
+from components import gates, home, pipelines, plan, runs, spec, store
 from components.approval import NO_BASELINE
 from components.ingest import Arrivals
 from components.verdict import Check, Status, Verdict
@@ -72,7 +72,7 @@ class House:
 
     @property
     def spec(self) -> spec.Spec:
-        return spec.load(NAME)
+        return pipelines.load(NAME)
 
     def open(self, span: str) -> runs.Run:
         """Ingest a span and return its run, with no step done."""

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from components import home, spans, spec, store
+from components import home, pipelines, spans, spec, store
 from components.store import Artifact
 
 NAME = "made"
@@ -101,7 +101,7 @@ class House:
     @property
     def spec(self) -> spec.Spec:
         self.write("pipelines/made/pipeline.yaml", YAML.format(train=self.settings))
-        return spec.load(NAME)
+        return pipelines.load(NAME)
 
     def examples(self) -> list[Artifact]:
         return [self.taken_in(day, frame) for day, frame in self.days.items()]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from components import home, scoring, spans, spec
+from components import home, pipelines, scoring, spans
 from components.store import Artifact
 from demo import feed
 
@@ -40,7 +40,7 @@ def flights(tmp_path_factory) -> Flights:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SLUICE_HOME", str(folder))
         assert home.home() == folder
-        what = spec.load("flights")
+        what = pipelines.load("flights")
         taken_in = {}
         for day in (*TRAINS, *JUDGES):
             feed.land(feed.upstream(), day)

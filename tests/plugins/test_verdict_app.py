@@ -57,6 +57,20 @@ def test_page_tells_what_serves_meanwhile(dag, api, tiny):
     assert "Meanwhile version 1, of 2013-01-03, goes on serving." in page
 
 
+def test_page_tells_since_when_it_is_so(dag, api, tiny):
+    def page_of(span, refusing=None):
+        tiny.decide = lambda gate, _: Status.FAILED if gate == refusing else Status.PASSED
+        run = trigger(api, span)
+        work(dag, run)
+        return api.get(address(run, "validate_data")).text
+
+    page_of("2013-01-03")
+    assert "new with this span" in page_of("2013-01-04", refusing="data")
+    tiny.rows["2013-01-04"] = 2  # delivered again, and no better
+    page_of("2013-01-04", refusing="data")
+    assert "since the span of 2013-01-04" in page_of("2013-01-05", refusing="data")
+
+
 def test_step_that_is_no_gate_tells_what_it_came_to(api, halted):
     page = api.get(address(halted, "train")).text
     assert "train done" in page

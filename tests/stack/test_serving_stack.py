@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from demo.house import house
-from sluice.stack import database, paths, supervision
+from sluice.stack import paths, supervision
 
 LOOPBACK = ("127.0.0.1", "::ffff:127.0.0.1", "::1")
 
@@ -147,30 +147,6 @@ def test_a_model_server_that_cannot_start_is_told_with_its_last_words(tmp_path, 
         assert up.returncode == 1
         assert "bootstrap.json" in up.stderr
         assert "Traceback" not in up.stderr
-
-
-def test_postgresql_starts_takes_connections_under_a_password_and_stops(tmp_path, monkeypatch):
-    import psycopg2
-
-    monkeypatch.setenv("SLUICE_HOME", str(tmp_path))
-    paths.make()
-    database.prepare()
-    log = (tmp_path / "log").open("w")
-    server = subprocess.Popen(database.command(), stdout=log, stderr=log)
-    try:
-        until(database.answers)
-        with pytest.raises(psycopg2.OperationalError, match="password"):
-            psycopg2.connect(
-                dbname="postgres", host=str(paths.sockets()), user="airflow", password="no"
-            )
-        listening = [
-            c for c in psutil.Process(server.pid).net_connections("inet") if c.status == "LISTEN"
-        ]
-        assert listening == []
-    finally:
-        server.send_signal(signal.SIGINT)
-        assert server.wait(60) == 0
-        log.close()
 
 
 def test_the_sockets_move_where_the_path_is_short_enough(tmp_path, monkeypatch):

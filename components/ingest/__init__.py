@@ -18,10 +18,11 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from components import arrival, gates, home, ledger, schema, spans, store
-from components.arrival import FILE, Arrived
+from components import gates, home, ledger, schema, spans, store
 from components.errors import SluiceError, UsageError
-from components.source import Refused
+from components.ingest import arrival
+from components.ingest.arrival import FILE, Arrived
+from components.ingest.source import Refused
 from components.spec import Spec
 from components.store import Artifact, Draft
 from components.verdict import Check, Status, Verdict

@@ -18,9 +18,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from components import schema, source
+from components import schema
 from components.errors import SluiceError, near_miss
-from components.source import Refused, name
+from components.ingest import source
+from components.ingest.source import Refused, name
 from components.spec import Spec
 
 FILE = "examples.parquet"

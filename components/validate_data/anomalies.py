@@ -11,9 +11,9 @@ from typing import Any
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 
-from components import bounds
 from components import schema as contract
 from components import statistics as stats
+from components.validate_data import bounds
 from components.verdict import Check, Status
 
 Info = anomalies_pb2.AnomalyInfo

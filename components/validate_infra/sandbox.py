@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from components.scoring import SAVED_MODEL
-from components.server_process import NoServer, ServerProcess, server_process
+from components.validate_infra.server_process import NoServer, ServerProcess, server_process
 from components.verdict import Status
 from serving.client import ModelServer, Prediction, ServerRefused, ServerUnreachable
 

@@ -6,7 +6,7 @@ computations then make every figure, its validator the validation result, its co
 The figures are those of its row-by-row path, at a hundredth of the cost.
 
 This leans on names that TFMA does not promise to keep. Whatever is not as it was in TFMA 0.47 raises
-NotCovered, and `components/tfma_results.py` takes TFMA's public path.
+NotCovered, and `components/evaluate/tfma_results.py` takes TFMA's public path.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from components.population import Population
-from components.slices import Slicing
+from components.evaluate.population import Population
+from components.evaluate.slices import Slicing
 
 BUCKETS = 10_000  # TFMA's own; two more hold what lies outside 0 and 1
 CUT = 0.5  # a score above it says yes

@@ -22,8 +22,8 @@ import numpy as np
 import tensorflow as tf
 
 from components.errors import SluiceError
-from components.preprocessing import Preprocessing
 from components.spec import Train
+from components.train.preprocessing import Preprocessing
 
 log = logging.getLogger(__name__)
 

@@ -19,8 +19,8 @@ import numpy as np
 
 from components import home
 from components.errors import SluiceError
-from components.preprocessing import inputs
 from components.spec import Spec
+from components.train.preprocessing import inputs
 from components.transform import Constants
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from components.errors import SluiceError
-from components.slices import Slicing, partition
+from components.evaluate.slices import Slicing, partition
 
 CANDIDATE, BASELINE = "candidate", "baseline"
 EDGE = 1e-7  # Keras' own: a score nearer to 0 or 1 would make the cross entropy infinite

@@ -18,11 +18,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from components import home, ledger, store
+from components import files, home, ledger, store
 from components.approval import NO_BASELINE, Approval, NotApproved
 from components.errors import SluiceError
-from components.fleet import Fleet, NotTaken
 from components.ledger import Release
+from components.push.fleet import Fleet, NotTaken
 from components.runs import Run
 from components.scoring import SAVED_MODEL
 from components.spec import Spec
@@ -43,7 +43,7 @@ def push(spec: Spec, run: Run, model: Artifact, approval: Approval) -> Release:
     """
     _is_about(approval, run, model)
     golden = _golden(approval)
-    with store.exclusive(store.root(run.pipeline) / "push.lock"):
+    with files.exclusive(store.root(run.pipeline) / "push.lock"):
         released = ledger.of_fingerprint(run.pipeline, run.fingerprint)
         if released:
             return released
@@ -67,7 +67,7 @@ def _hand_over(
         ledger.append(entry)
     if staged:
         staged.rename(staged.with_suffix(""))
-        store.flush(base)
+        files.flush(base)
     try:
         fleet.wait_available(entry.version, ended)
         fleet.wait_answering(entry.version, golden)
@@ -132,7 +132,7 @@ def _stage(base: Path, version: int, model: Artifact) -> Path | None:
         shutil.rmtree(staging, ignore_errors=True)
         shutil.copytree(model.file(SAVED_MODEL), staging)
         for path in staging.rglob("*"):
-            store.flush(path)
+            files.flush(path)
     except OSError as error:  # shutil.Error is one
         shutil.rmtree(staging, ignore_errors=True)
         raise SluiceError(
@@ -169,7 +169,7 @@ def _holds(folder: Path, model: Artifact) -> bool:
     inside = f"{SAVED_MODEL}/"
     meant = {n.removeprefix(inside): d for n, d in model.manifest.files.items() if inside in n}
     there = {str(p.relative_to(folder)): p for p in folder.rglob("*") if p.is_file()}
-    return there.keys() == meant.keys() and all(store.sha256(there[n]) == meant[n] for n in meant)
+    return there.keys() == meant.keys() and all(files.sha256(there[n]) == meant[n] for n in meant)
 
 
 def _versions(base: Path) -> list[int]:

@@ -23,16 +23,17 @@ import pyarrow.parquet as pq
 import tensorflow as tf
 from pydantic import JsonValue
 
-from components import network, store, weights
+from components import files, store
 from components import transform as constants_of
 from components.columns import columns
 from components.errors import SluiceError
-from components.export import export
-from components.fitting import Rows, fit, strategy
-from components.preprocessing import Preprocessing
 from components.scoring import SAVED_MODEL
 from components.spec import Spec
 from components.store import Artifact, Draft
+from components.train import network, weights
+from components.train.export import export
+from components.train.fitting import Rows, fit, strategy
+from components.train.preprocessing import Preprocessing
 from components.transform import Constants
 
 log = logging.getLogger(__name__)
@@ -55,7 +56,7 @@ def train(
     """
     warm = baseline if spec.train.warm_start else None
     inputs = {f"examples/{e.manifest.span}": e.digest for e in examples}
-    inputs |= {"transform": transform.digest, "model.py": store.sha256(spec.folder / "model.py")}
+    inputs |= {"transform": transform.digest, "model.py": files.sha256(spec.folder / "model.py")}
     if warm:
         inputs["baseline"] = warm.digest
     parameters: dict[str, JsonValue] = {"label": spec.label, **spec.train.model_dump(mode="json")}

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from components.slices import OVERALL, Slice, Slicing
+from components.evaluate.slices import OVERALL, Slice, Slicing
 from components.spec import METRICS, Threshold
 from components.verdict import Check, Status
 

@@ -12,10 +12,11 @@ from google.protobuf import text_format
 from pydantic import JsonValue
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
-from components import anomalies, bounds, gates, schema, statistics
+from components import gates, schema, statistics
 from components.schema import SERVING, TRAINING
 from components.spec import Spec
 from components.store import Artifact, Draft
+from components.validate_data import anomalies, bounds
 from components.verdict import Check, Status, Verdict, failed_to_measure
 
 # Drift and volume are judged once a week of spans is accepted: every weekday has then been seen.

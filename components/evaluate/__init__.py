@@ -16,13 +16,14 @@ import numpy as np
 import pandas as pd
 from pydantic import JsonValue
 
-from components import arrival, gates, scoring, store
+from components import gates, scoring, store
 from components.approval import EXAMPLES, NO_BASELINE
 from components.errors import SluiceError, near_miss
-from components.population import BASELINE, CANDIDATE, Population, population
+from components.evaluate.population import BASELINE, CANDIDATE, Population, population
+from components.evaluate.thresholds import answer, finite, questions
+from components.ingest import arrival
 from components.spec import Spec, Threshold
 from components.store import Artifact
-from components.thresholds import answer, finite, questions
 from components.verdict import Check, Status, Verdict, failed_to_measure
 
 log = logging.getLogger(__name__)
@@ -112,7 +113,7 @@ def judge(
     thresholds: Sequence[Threshold], judging: Population, folder: Path
 ) -> tuple[list[Check], Evidence]:
     """Return a check for every bound and slice, and the figures; write TFMA's result to `folder`."""
-    from components import tfma_results
+    from components.evaluate import tfma_results
 
     asked = questions(thresholds, judging.slicings, judging.label, judging.scores.get(BASELINE))
     how = tfma_results.write(tfma_results.config(judging, asked), judging, folder)

@@ -13,14 +13,15 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from components import answers, gates, latency, schema
+from components import answers, gates, schema
 from components.golden import Golden, questions
-from components.sandbox import VERSION, Sandbox, ServerTrouble, sandbox
 from components.schema import Feature
 from components.scoring import SAVED_MODEL
-from components.server_process import NoServer
 from components.spec import Serving, Spec
 from components.store import Artifact, Draft
+from components.validate_infra import latency
+from components.validate_infra.sandbox import VERSION, Sandbox, ServerTrouble, sandbox
+from components.validate_infra.server_process import NoServer
 from components.verdict import Check, Status, Verdict, failed_to_measure
 from serving.client import ServerUnreachable
 

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
-from components import network
 from components.columns import MISSING, columns
-from components.preprocessing import Preprocessing
 from components.schema import Feature
+from components.train import network
+from components.train.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
     import pandas as pd

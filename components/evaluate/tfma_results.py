@@ -1,7 +1,7 @@
 """TFMA's own result of an evaluation: its EvalConfig in, the files that its readers open out.
 
 `write` counts the rows itself and lets TFMA make every figure out of the counts
-(`components/counted_metrics.py`); where the TFMA at hand is not the one that was written for, its
+(`components/evaluate/counted_metrics.py`); where the TFMA at hand is not the one that was written for, its
 row-by-row path does the whole, at a hundred times the price, and the answer says so.
 """
 
@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from components.population import BASELINE, CANDIDATE, Population
-from components.slices import Value, encode
-from components.thresholds import Question
+from components.evaluate.population import BASELINE, CANDIDATE, Population
+from components.evaluate.slices import Value, encode
+from components.evaluate.thresholds import Question
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +93,7 @@ def _threshold(question: Question, config_pb2: Any) -> Any:
 
 def write(eval_config: Any, population: Population, folder: Path) -> str:
     """Write TFMA's result of the evaluation into `folder`; return in a few words how it was made."""
-    from components import counted_metrics
+    from components.evaluate import counted_metrics
 
     try:
         counted_metrics.write(eval_config, population, folder)
