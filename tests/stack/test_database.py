@@ -1,7 +1,6 @@
 """PostgreSQL out of its wheel: started, asked and stopped for real."""
 
 import contextlib
-import os
 import signal
 import subprocess
 import time
@@ -14,14 +13,10 @@ from components.errors import SluiceError
 from sluice.stack import database, paths
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def house(tmp_path, monkeypatch):
-    def moved_to(name):
-        monkeypatch.setenv("SLUICE_HOME", str(tmp_path / name))
-        return tmp_path / name
-
-    moved_to("house")
-    return moved_to
+    monkeypatch.setenv("SLUICE_HOME", str(tmp_path / "house"))
+    return tmp_path / "house"
 
 
 @contextlib.contextmanager
@@ -56,7 +51,7 @@ def ask(sql):
         return cursor.fetchall() if cursor.description else None
 
 
-def test_it_answers_on_its_socket_alone_and_only_to_the_password(house):
+def test_it_answers_on_its_socket_alone_and_only_to_the_password():
     with running() as server:
         with pytest.raises(psycopg2.OperationalError, match="password"):
             psycopg2.connect(
@@ -69,30 +64,27 @@ def test_it_answers_on_its_socket_alone_and_only_to_the_password(house):
         assert listening == []
 
 
-def test_it_does_not_run_as_root(house):
+def test_it_does_not_run_as_root():
     with running() as server:
         assert psutil.Process(server.pid).uids().effective != 0
 
 
-def test_what_was_written_is_there_when_the_house_has_moved(house):
-    old = house("house")
+def test_what_was_written_is_there_when_the_house_has_moved(house, monkeypatch):
     with running():
         ask("CREATE TABLE kept AS SELECT 7 AS seven")
-    new = old.with_name("moved")
-    os.rename(old, new)
-    house("moved")
+    monkeypatch.setenv("SLUICE_HOME", str(house.rename(house.with_name("moved"))))
     with running():
         assert ask("SELECT seven FROM kept") == [(7,)]
 
 
-def test_a_folder_that_was_not_finished_is_made_anew(house):
+def test_a_folder_that_was_not_finished_is_made_anew():
     paths.make()
     (database.data() / "base").mkdir(parents=True)  # what a killed initdb leaves
     with running():
         assert ask("SELECT 1") == [(1,)]
 
 
-def test_a_data_folder_that_cannot_be_made_is_told_and_not_left(house, monkeypatch):
+def test_a_data_folder_that_cannot_be_made_is_told_and_not_left(monkeypatch):
     paths.make()
     monkeypatch.setattr(database, "USER", "pg_reserved")  # PostgreSQL keeps such names for itself
     with pytest.raises(SluiceError, match="could not be made"):
