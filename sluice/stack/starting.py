@@ -95,12 +95,12 @@ def _begin(wanted: Sequence[str]) -> Ports:
 
 def _await(name: str, ports: Ports, progress: Progress) -> None:
     """Wait until a program does its work; raise SluiceError with its last words when it does not."""
-    until, pids = time.monotonic() + PATIENCE_S, set()
+    until, starts = time.monotonic() + PATIENCE_S, set()
     with progress.out.status(f"{name} …"):
         while not (supervision.up(name) and readiness.ready(name, ports)):
-            told = supervision.processes().get(name, {"statename": "gone", "pid": 0})
-            pids.add(told["pid"])
-            state = "dying" if len(pids - {0}) > DEATHS else told["statename"].lower()
+            told = supervision.processes().get(name, {"statename": "gone", "start": 0})
+            starts.add(told["start"])
+            state = "dying" if len(starts) > DEATHS else told["statename"].lower()
             if state in ("dying", "fatal", "gone") or time.monotonic() > until:
                 raise SluiceError(
                     f"{name} does not come up ({state}); mend what it says, then repeat "

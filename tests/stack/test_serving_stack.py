@@ -1,7 +1,9 @@
 """The serving half of the stack, for real: two model servers, Envoy, a supervisor, PostgreSQL."""
 
+import dataclasses
 import os
 import signal
+import socket
 import stat
 import subprocess
 import time
@@ -138,15 +140,41 @@ def test_down_leaves_nothing_even_after_the_supervisor_was_killed(tmp_path, monk
             httpx.get(f"http://127.0.0.1:{made.ports.rest}/", timeout=5)
 
 
-def test_a_model_server_that_cannot_start_is_told_with_its_last_words(tmp_path, monkeypatch):
+def test_a_model_server_that_keeps_dying_is_told_with_its_last_words(tmp_path):
     with house(tmp_path) as made:
-        folder = tmp_path / "var" / "serving" / "gateway"
-        folder.mkdir(parents=True)
-        (folder / "bootstrap.json").mkdir()  # the gateway's configuration cannot be written
+        (tmp_path / "serving/server/__main__.py").write_text("raise SystemExit('no heart for it')")
+        up = made.run("up", "--serving-only", timeout=100)  # its patience is longer
+        assert up.returncode == 1
+        assert "blue does not come up (dying); mend what it says" in up.stderr
+        assert "no heart for it" in up.stderr
+
+
+def test_settings_that_cannot_be_written_are_told_without_a_traceback(tmp_path):
+    with house(tmp_path) as made:
+        (tmp_path / "var/serving/gateway/bootstrap.json").mkdir(parents=True)
         up = made.run("up", "--serving-only")
         assert up.returncode == 1
         assert "bootstrap.json" in up.stderr
         assert "Traceback" not in up.stderr
+
+
+def test_a_taken_port_is_told_and_nothing_is_left_running(tmp_path, monkeypatch):
+    with house(tmp_path) as made, socket.create_server(("127.0.0.1", made.ports.green_grpc)):
+        up = made.run("up", "--serving-only")
+        monkeypatch.setenv("SLUICE_HOME", str(tmp_path))
+        assert supervision.marked() == []
+    assert up.returncode == 1
+    assert len(up.stderr.splitlines()) == 1
+    assert f"port {made.ports.green_grpc} (model server green, gRPC) is taken" in up.stderr
+    assert "SLUICE_GREEN_GRPC_PORT=" in up.stderr
+
+
+def test_another_port_than_the_running_stack_has_is_wrong_use(inside):
+    asked = dataclasses.replace(
+        inside, environment={**inside.environment, "SLUICE_REST_PORT": "1"}
+    ).run("up", "--serving-only")
+    assert asked.returncode == 2
+    assert "sluice down, then sluice up" in asked.stderr
 
 
 def test_the_sockets_move_where_the_path_is_short_enough(tmp_path, monkeypatch):
