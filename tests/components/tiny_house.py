@@ -67,7 +67,9 @@ class House:
         }.items():
             name = f"components.{module}"
             if name not in sys.modules:  # it may cost a TensorFlow, and is not what is tried here
-                patch.setitem(sys.modules, name, ModuleType(name))
+                tiny = ModuleType(name)
+                tiny.__path__ = [str(Path(plan.__file__).parent / module)]  # what is in it is real
+                patch.setitem(sys.modules, name, tiny)
             patch.setattr(sys.modules[name], step.__name__, step, raising=False)
 
     @property
@@ -154,3 +156,12 @@ class House:
             )
 
         return gates.judge(kind, NAME, span, inputs=about, look=look)
+
+
+def write(name: str, text: str) -> None:
+    """Make a folder for a pipeline as the tiny one, but with another pipeline.yaml."""
+    for path in (home.pipelines() / NAME).iterdir():
+        copy = home.pipelines() / name / path.name
+        copy.parent.mkdir(exist_ok=True)
+        copy.write_text(path.read_text() if path.name != "pipeline.yaml" else text)
+    (home.schemas() / f"{name}.pbtxt").write_text((home.schemas() / f"{NAME}.pbtxt").read_text())

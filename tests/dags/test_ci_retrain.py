@@ -10,8 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from airflow_in_process import PASSWORDS, ROOT, URL, publish, work
-from test_pipelines import write
-from tiny_house import NAME, YAML
+from tiny_house import NAME, YAML, write
 
 from components.verdict import Status
 

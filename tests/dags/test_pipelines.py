@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from airflow_in_process import ENVIRONMENT, ROOT
-from tiny_house import NAME, YAML
+from tiny_house import NAME, YAML, write
 
 from components import home, plan
 
@@ -25,15 +25,6 @@ print(json.dumps([time.process_time() - before, sorted(pipelines.DAGS), sorted(s
 """
 HEAVY = ("tensorflow", "tensorflow_data_validation", "tensorflow_model_analysis", "keras")
 HEAVY += ("apache_beam", "pandas", "pyarrow", "duckdb", "grpc")
-
-
-def write(name: str, text: str) -> None:
-    """Make a folder for a pipeline as the tiny one, but with another pipeline.yaml."""
-    for path in (home.pipelines() / NAME).iterdir():
-        copy = home.pipelines() / name / path.name
-        copy.parent.mkdir(exist_ok=True)
-        copy.write_text(path.read_text() if path.name != "pipeline.yaml" else text)
-    (home.schemas() / f"{name}.pbtxt").write_text((home.schemas() / f"{NAME}.pbtxt").read_text())
 
 
 def core(dag):

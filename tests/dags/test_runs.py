@@ -7,8 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 from airflow_in_process import publish, tasks, trigger, work
-from test_pipelines import write
-from tiny_house import NAME, YAML
+from tiny_house import NAME, YAML, write
 
 from components import ledger, plan
 from components.errors import UsageError
