@@ -49,6 +49,7 @@ def questions(model: Artifact, features: Sequence[Feature], examples: Sequence[A
     Raises SluiceError when the model does not load into this process.
     """
     import pandas as pd
+    import tensorflow as tf
 
     names = [feature.name for feature in features]
     files = [of_span.file("examples.parquet") for of_span in examples]
@@ -60,7 +61,13 @@ def questions(model: Artifact, features: Sequence[Feature], examples: Sequence[A
         odd[feature.name][2 * n] = MISSING[feature.dtype]
         odd[feature.name][2 * n + 1] = UNKNOWN[feature.dtype]
     rows = {name: np.concatenate([values, odd[name]]) for name, values in asked.items()}
-    return Golden(rows, scoring.load(model).scores(pd.DataFrame(rows)))
+    # A GPU would round the factors of its products to 10 bits, and differ in the fourth digit.
+    rounded = tf.config.experimental.tensor_float_32_execution_enabled()
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    try:
+        return Golden(rows, scoring.load(model).scores(pd.DataFrame(rows)))
+    finally:
+        tf.config.experimental.enable_tensor_float_32_execution(rounded)
 
 
 def asked_as(row: dict[str, Any]) -> Columns:

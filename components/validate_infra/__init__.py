@@ -21,7 +21,7 @@ from components.spec import Serving, Spec
 from components.store import Artifact, Draft
 from components.validate_infra import latency
 from components.validate_infra.sandbox import VERSION, Sandbox, ServerTrouble, sandbox
-from components.validate_infra.server_process import NoServer
+from components.validate_infra.server_process import NoServer, chosen
 from components.verdict import Check, Status, Verdict, failed_to_measure
 from serving.client import ServerUnreachable
 
@@ -84,7 +84,7 @@ def validate_infra(
         spec.name,
         span,
         inputs={"model": model.digest, **rows},
-        parameters={"budget": spec.serving.model_dump(), "inputs": inputs},
+        parameters={"budget": spec.serving.model_dump(), "inputs": inputs, "server": chosen()},
         look=look,
     )
 

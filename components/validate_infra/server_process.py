@@ -85,7 +85,7 @@ def server_process(model: str, base_path: Path, log: Path) -> Iterator[ServerPro
     A version that does not load is not tried again. Raises NoServer when none can be started.
     """
     grpc, rest = _free_ports()
-    command = [
+    called = [
         *_command(),
         f"--port={grpc}",
         f"--rest_api_port={rest}",
@@ -97,10 +97,12 @@ def server_process(model: str, base_path: Path, log: Path) -> Iterator[ServerPro
     shim = [sys.executable, "-I", "-S", "-c", _DIE_WITH_US, str(os.getpid())]
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [*shim, *command],
+            [*shim, *called],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
+            # On the CPU: training, in this process, may hold all of a GPU's memory.
+            env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
             start_new_session=True,  # a Ctrl-C is for us, and we take its whole group along
         )
     try:
@@ -111,9 +113,14 @@ def server_process(model: str, base_path: Path, log: Path) -> Iterator[ServerPro
         process.wait()
 
 
+def chosen() -> str:
+    """Return the command that names the server, empty for Sluice's own."""
+    return os.environ.get("SLUICE_MODEL_SERVER", "")
+
+
 def _command() -> list[str]:
     """Return the command of the model server; raise NoServer when there is none."""
-    named = shlex.split(os.environ.get("SLUICE_MODEL_SERVER", ""))
+    named = shlex.split(chosen())
     if not named:
         if importlib.util.find_spec("serving.server") is None:
             raise NoServer("there is no model server: install all of Sluice, or name a binary")

@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import textwrap
-from pathlib import Path
 
 import candidates
 import numpy as np
@@ -19,10 +18,10 @@ from tiny_house import NAME, House
 from components import answers, gates, golden, schema, store, validate_infra
 from components.answers import Answers
 from components.schema import Feature
-from components.validate_infra import latency, sandbox, server_process
+from components.validate_infra import latency, server_process
+from components.validate_infra.sandbox import VERSION, sandbox
 from components.verdict import Status, Verdict
 
-HERE = Path(__file__).parent
 REAL = validate_infra.validate_infra  # the tiny house has its own in this place
 PASSED, FAILED, ERROR = Status.PASSED, Status.FAILED, Status.ERROR
 
@@ -130,7 +129,7 @@ class TestOneThatDoesNotLoad:
         )
         binary.chmod(0o755)
         monkeypatch.setenv("SLUICE_MODEL_SERVER", f"{binary} --quiet")
-        verdict, _ = judge(house, fine, memory_mb=3000)
+        verdict, _ = judge(house, fine)
         assert told(verdict) == {("loads", ""): FAILED}
         assert "the server died by SIGSEGV: cannot serve saved_model" in verdict.reason
 
@@ -143,7 +142,7 @@ class TestOneThatDoesNotLoad:
 class TestNoServerAtAll:
     def test_no_such_command(self, house, fine, monkeypatch):
         monkeypatch.setenv("SLUICE_MODEL_SERVER", "no_such_model_server")
-        verdict, _ = judge(house, fine, memory_mb=3001)
+        verdict, _ = judge(house, fine)
         assert told(verdict) == {("sandbox", ""): ERROR}
         assert "'no_such_model_server', which is no command here" in verdict.reason
 
@@ -152,7 +151,7 @@ class TestNoServerAtAll:
         binary.write_text("#!/bin/sh\necho 'libfoo.so.1: cannot open'; exit 127\n")
         binary.chmod(0o755)
         monkeypatch.setenv("SLUICE_MODEL_SERVER", str(binary))
-        verdict, _ = judge(house, fine, memory_mb=3002)
+        verdict, _ = judge(house, fine)
         assert told(verdict) == {("sandbox", ""): ERROR}
         assert (
             "without any model, too, the server died with exit code 127: libfoo" in verdict.reason
@@ -212,12 +211,12 @@ def asked(house, fine, tmp_path_factory):
     folder = tmp_path_factory.mktemp("asked", numbered=False)
     features = schema.inputs(schema.load(house.spec.schema_path))
     saved = fine.file("saved_model")
-    with sandbox.sandbox(saved, NAME, folder / "shared", folder / "log") as candidate:
+    with sandbox(saved, NAME, folder / "shared", folder / "log") as candidate:
         candidate.wait(120, 4000)
         rows = golden.questions(fine, features, [candidates.examples()])
 
         def ask(columns):
-            return candidate.server.predict(NAME, columns, version=sandbox.VERSION)
+            return candidate.server.predict(NAME, columns, version=VERSION)
 
         yield candidate, rows, ask
 
