@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import secrets
+import tempfile
 from pathlib import Path
 
 from sluice.stack import paths
@@ -48,9 +49,8 @@ def _once(name: str, text: str) -> None:
 
 
 def _aside(path: Path, text: str) -> Path:
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    aside.unlink(missing_ok=True)
-    handle = os.open(aside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    """Write `text` beside `path`, under a name of its own; such files are their owner's alone."""
+    handle, aside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     with os.fdopen(handle, "w") as file:
         file.write(text)
-    return aside
+    return Path(aside)
