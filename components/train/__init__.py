@@ -1,6 +1,6 @@
 """train: the rows of a window and the transform's constants → one served model, and how it got there.
 
-saved_model/     the net with its preprocessing inside (`export` says which signatures)
+saved_model/     the net with its preprocessing inside (`saved_model.py` says which signatures)
 weights.npz      the net's weights, for a warm start
 constants.json   the preprocessing's constants
 training.json    loss by epoch, the rows used, the rows left out for want of a label
@@ -31,9 +31,9 @@ from components.scoring import SAVED_MODEL
 from components.spec import Spec
 from components.store import Artifact, Draft
 from components.train import network, weights
-from components.train.export import export
 from components.train.fitting import Rows, fit, strategy
 from components.train.preprocessing import Preprocessing
+from components.train.saved_model import export
 from components.transform import Constants
 
 log = logging.getLogger(__name__)

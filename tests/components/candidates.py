@@ -59,8 +59,8 @@ def fine(folder: Path) -> None:
     """Write a small net by the very export of the project, warm-up records included."""
     import keras
 
-    from components.train.export import export
     from components.train.preprocessing import Preprocessing, inputs
+    from components.train.saved_model import export
 
     keras.utils.set_random_seed(1)
     taken = inputs(CONSTANTS)

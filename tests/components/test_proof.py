@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from tiny_house import NAME, House
 
-from components import admissions, files, home, ledger, plan, push, runs, spec, store
+from components import admissions, files, home, ledger, pipelines, plan, push, runs, store
 from components.errors import Halted, SluiceError
 from components.push.fleet import NotTaken
 from components.verdict import Status
@@ -72,7 +72,7 @@ class Proof(RuleBasedStateMachine):
         self.house = House(self.folder, self.patch)
         self.patch.setattr(push, "Fleet", ServersOnDisk)
         once_read = self.house.spec
-        self.patch.setattr(spec, "load", lambda name: once_read)  # YAML is half of the time
+        self.patch.setattr(pipelines, "load", lambda name: once_read)  # YAML is half of the time
         self.crashes = Crashes(self.patch)
         self.runs: list[runs.Run] = []
         self.truth: dict[tuple[str, str], Status] = {}  # (gate, digest) → its final answer

@@ -216,7 +216,7 @@ def test_a_real_kill_in_the_middle_is_survived(house):
     script = f"""
         import sys
         sys.path.insert(0, {str(HERE)!r})
-        from components import home, plan, push, runs, spec
+        from components import pipelines, plan, push, runs
         what, run = pipelines.load({NAME!r}), runs.load({NAME!r}, {run.id!r})
         push.push(what, run, runs.artifact(run, "train"), plan.approval(what, run))
     """

@@ -11,7 +11,7 @@ from training_house import House, rows
 from components import scoring, transform
 from components.columns import MISSING, columns
 from components.errors import SluiceError
-from components.train import export, network, weights
+from components.train import network, saved_model, weights
 from components.train.preprocessing import Preprocessing
 
 
@@ -53,7 +53,7 @@ def test_served_scores_are_those_of_the_trained_net(house, model, scorer):
 
 def test_all_signatures_agree(scorer, signatures):
     scores = scorer.scores(FRAME)
-    examples = export._examples(columns(FRAME, scorer.features))
+    examples = saved_model._examples(columns(FRAME, scorer.features))
     serialized = tf.constant([example.SerializeToString() for example in examples])
     classified = signatures["classify"](inputs=serialized)
     regressed = signatures["regress"](inputs=serialized)
@@ -108,7 +108,7 @@ def test_warm_up_requests_are_answered_and_of_every_kind(model, signatures):
     from tensorflow_serving.apis import prediction_service_pb2_grpc  # noqa: F401, I001
     from tensorflow_serving.apis import prediction_log_pb2
 
-    path = str(model.file(f"saved_model/{export.WARMUP}"))
+    path = str(model.file(f"saved_model/{saved_model.WARMUP}"))
     sizes = {"predict_log": [], "classify_log": [], "regress_log": []}
     for record in tf.data.TFRecordDataset(path).as_numpy_iterator():
         log = prediction_log_pb2.PredictionLog.FromString(record)

@@ -1,4 +1,4 @@
-"""export: a trained net and its preprocessing as one SavedModel that takes raw columns.
+"""saved_model: a trained net and its preprocessing as one SavedModel that takes raw columns.
 
     serving_default  raw columns, each [n] (float32, int64 or string)   → score [n]
     classify         inputs: serialized tf.Example [n]                  → classes, scores [n, 2]
