@@ -80,7 +80,12 @@ class Models:
         return [versions[number] for number in sorted(versions, reverse=True)]
 
     def start(self, config: ModelServerConfig) -> None:
-        """Take the first configuration and begin to poll; raises ServingError if it is invalid."""
+        """Take the first configuration, load what is there, and begin to poll.
+
+        Returns when each model that has versions serves one, or none of them loaded at its first
+        try: a server that answers before that would refuse what it has. Raises ServingError if
+        the configuration is invalid.
+        """
         try:
             self._take(config)
         except ServingError as error:
@@ -88,7 +93,13 @@ class Models:
                 raise
             hint = "nothing is at start; --allow_version_labels_for_unavailable_models lets it wait"
             raise ServingError(error.code, f"{error.message} ({hint})") from error
+        self._poll()
+        there = [model for model in self._configs if self._versions.of(model)]
+        self._versions.wait_settled(there, self._has_failed, None)
         self._poller.start()
+
+    def _has_failed(self, model: str) -> bool:
+        return all(version.error for version in self._versions.of(model).values())
 
     def stop(self) -> None:
         """Stop polling and loading; what is in memory serves until the process ends."""

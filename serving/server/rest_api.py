@@ -21,6 +21,7 @@ from urllib.parse import unquote
 
 import uvicorn
 from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from serving.server import (
     grpc_api,
@@ -198,6 +199,44 @@ def _error(error: ServingError) -> Answer:
     return error.http_status, _JSON, body
 
 
+class _Joining:
+    """A transport that sends an answer's head together with its body.
+
+    In two pieces, a server killed between them leaves half an answer, which no gateway can repeat.
+    """
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport, self._head = transport, b""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Send data, or keep a head until its body comes: at once, or there is none."""
+        if data.endswith(b"\r\n\r\n") and not self._head:
+            self._head = data
+            asyncio.get_running_loop().call_soon(self._flush)
+        else:
+            head, self._head = self._head, b""
+            self._transport.write(head + data)
+
+    def close(self) -> None:
+        """Send what is kept, and close."""
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        if self._head:
+            head, self._head = self._head, b""
+            self._transport.write(head)
+
+
+class _Protocol(HttpToolsProtocol):
+    def connection_made(self, transport: Any) -> None:
+        """Take a connection."""
+        super().connection_made(_Joining(transport))  # type: ignore[arg-type]
+
+
 class RestServer:
     """The application behind a listening socket, run by a thread of its own."""
 
@@ -208,7 +247,7 @@ class RestServer:
         self._server = uvicorn.Server(
             uvicorn.Config(
                 api,
-                http="httptools",
+                http=_Protocol,
                 loop="asyncio",
                 ws="none",
                 lifespan="off",

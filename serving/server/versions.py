@@ -150,7 +150,9 @@ class Versions:
                 if version.wanted:
                     return self._loader(version.model, version.number, version.path)
             except Exception as error:
-                version.error = as_serving_error(error)
+                with self._changed:
+                    version.error = as_serving_error(error)
+                    self._changed.notify_all()
                 cause = " ".join(str(version.error).split())
                 log.error("%s failed to load (try %d of %d): %s", version, attempt, tries, cause)
             if attempt < tries:

@@ -222,3 +222,17 @@ def test_bad_batching_parameters_taken(tmp_path):
             Batching.from_file(file)
     with pytest.raises(ServingError, match="No such file"):
         Batching.from_file(tmp_path / "gone")
+
+
+def test_request_right_after_the_start_finds_no_model(tiny, tmp_path):
+    publish(tiny[1], tmp_path / "base", 1)
+    flags = ("--model_name=tiny", f"--model_base_path={tmp_path / 'base'}")
+    with running(tmp_path, *flags) as server, server.client() as client:
+        assert client.versions("tiny")[1].state == "AVAILABLE"
+
+
+def test_broken_version_keeps_the_ports_closed_while_it_is_tried_again(tmp_path):
+    (tmp_path / "base" / "1").mkdir(parents=True)
+    flags = ("--model_name=tiny", f"--model_base_path={tmp_path / 'base'}")  # 5 more, 60 s apart
+    with running(tmp_path, *flags) as server, server.client() as client:
+        assert client.versions("tiny")[1].state == "LOADING"
