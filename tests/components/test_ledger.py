@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
 
 import pytest
@@ -65,11 +66,8 @@ def test_a_torn_line_does_not_count_and_does_not_tear_the_next(path):
     assert [entry.version for entry in ledger.entries(NAME)] == [1, 3]
 
 
-def _append(version: int) -> None:
-    ledger.append(line(version))
-
-
 def test_lines_of_processes_that_write_at_once_stay_whole(path):
-    with multiprocessing.get_context("spawn").Pool(2) as pool:
-        pool.map(_append, range(1, 41))
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(2, mp_context=spawn) as processes:
+        list(processes.map(ledger.append, [line(version) for version in range(1, 41)]))
     assert sorted(entry.version for entry in ledger.entries(NAME)) == list(range(1, 41))
