@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 
-from components import pipelines, plan, spans
+from components import home, pipelines, plan, spans
 from components.errors import Halted, SluiceError, UsageError
 from components.ledger import Release
 
@@ -78,7 +78,8 @@ def run(pipeline: str, span: str, tell: Told) -> Result:
 
 
 def _hush() -> None:
-    """Keep what the libraries say at import from burying the steps."""
+    """Keep what the libraries say at import from burying the steps, and their files under var/."""
+    os.environ.setdefault("KERAS_HOME", str(home.var() / "keras"))
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     warnings.filterwarnings("ignore", category=FutureWarning, module="google")
     for chatty in ("tensorflow", "apache_beam", "absl"):

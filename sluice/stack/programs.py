@@ -51,6 +51,7 @@ def _airflow(ports: Ports, name: str, *flags: str, **environment: str) -> Progra
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
         "PYTHONPATH": str(home.home()),
         "TF_CPP_MIN_LOG_LEVEL": "2",
+        "KERAS_HOME": str(home.var() / "keras"),  # else a file in the user's own folder
     }
     return Program(
         name, [str(BIN / "airflow"), name, *flags], settings | environment, patience_s=30
