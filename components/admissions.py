@@ -6,6 +6,7 @@ var/store/<pipeline>/admissions.jsonl
 from __future__ import annotations
 
 import getpass
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -49,6 +50,12 @@ def admit(pipeline: str, span: str, examples: str, because: str) -> Admission:
 def admissions(pipeline: str) -> dict[str, Admission]:
     """Return the admissions of a pipeline by digest of the examples."""
     return {entry.examples: entry for entry in records.read(_path(pipeline), Admission)}
+
+
+def among(pipeline: str, digests: Mapping[str, str]) -> dict[str, str]:
+    """Return those of `digests` (span → digest of examples) that a person let in."""
+    let_in = admissions(pipeline)
+    return {span: digest for span, digest in digests.items() if digest in let_in}
 
 
 def _path(pipeline: str) -> Path:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 from components import admissions, gates, ledger, pipelines, runs, store, window
 from components.approval import EXAMPLES, NO_BASELINE, Approval
-from components.errors import Halted
+from components.errors import Halted, UsageError
 from components.ledger import Release
 from components.runs import Run, StepRecord
 from components.spec import Spec
@@ -51,8 +51,7 @@ def ingest(pipeline: str, span: str) -> Outcome:
     what = pipelines.load(pipeline)
     started = time.monotonic()
     arrivals = ingest_window(what, span)
-    let_in = admissions.admissions(pipeline)
-    admitted = {s: let_in[d].examples for s, d in arrivals.digests.items() if d in let_in}
+    admitted = admissions.among(pipeline, arrivals.digests)
     run = runs.open_run(what, span, arrivals.digests, admitted=admitted)
     release = ledger.of_fingerprint(pipeline, run.fingerprint)
     if release:
@@ -173,7 +172,8 @@ STEPS: Mapping[str, Step] = {step.name: step for step in PLAN}
 def perform(step: Step, pipeline: str, run_id: str) -> Outcome:
     """Do one step after `ingest`; raise Halted when it is a gate that does not open.
 
-    A run already released is left alone: its steps end at once and say so.
+    A run already released is left alone: its steps end at once and say so. Raises UsageError when the
+    pipeline's files are no longer those that the run was opened on.
     """
     run = runs.load(pipeline, run_id)
     release = ledger.of_fingerprint(pipeline, run.fingerprint)
@@ -182,6 +182,12 @@ def perform(step: Step, pipeline: str, run_id: str) -> Outcome:
         return Outcome(run, step.name, told, release)
     started = time.monotonic()
     what = pipelines.load(pipeline)
+    changed = sorted(name for name in run.files if what.files.get(name) != run.files[name])
+    if changed:
+        raise UsageError(
+            f"{', '.join(changed)} changed after run {run.id} was opened; the run is its inputs: "
+            f"start another from `ingest` (sluice run {pipeline} {run.span})"
+        )
     try:
         made = step.does(what, run)
     except Halted as halt:
@@ -213,7 +219,7 @@ def _admitted(run: Run, verdict: Verdict) -> bool:
     """Say whether a person let in the very examples that the data gate refused."""
     if verdict.gate != "data":
         return False
-    return verdict.speaks_of.get("examples") in admissions.admissions(run.pipeline)
+    return verdict.speaks_of.get("examples") in run.admitted.values()
 
 
 def _record(

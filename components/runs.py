@@ -26,7 +26,11 @@ log = logging.getLogger(__name__)
 
 
 class Run(BaseModel):
-    """What is fixed when a run opens. `examples`: span → digest of all that the window may use."""
+    """What is fixed when a run opens.
+
+    `examples`: span → digest of all that the window may use; `admitted`: of those, the ones that the
+    data gate refused and a person had let in by then; `files`: what the pipeline's files said.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -37,7 +41,8 @@ class Run(BaseModel):
     fingerprint: str
     opened: datetime
     examples: dict[str, str]
-    files: dict[str, str]  # of the pipeline's folder and schema
+    admitted: dict[str, str]
+    files: dict[str, str]
 
     @property
     def folder(self) -> Path:
@@ -81,6 +86,7 @@ def open_run(
                 fingerprint=fingerprint,
                 opened=datetime.now(UTC),
                 examples=dict(examples),
+                admitted=dict(admitted or {}),
                 files=spec.files,
             )
             files.write_atomically(path, run.model_dump_json(indent=2))

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from components import admissions, gates, store
+from components import gates, store
 from components.errors import Halted
 from components.runs import Run
 from components.spec import Spec
@@ -33,13 +33,12 @@ def choose(what: Spec, run: Run) -> Window:
     """
     reach = what.window_of(run.span)
     judging = set(reach[-what.window.evaluate :])
-    let_in = admissions.admissions(run.pipeline)
     train: list[Artifact] = []
     evaluate: list[Artifact] = []
     refused: list[str] = []
     for examples in examples_of(run):
         span = examples.manifest.span
-        if not accepted(what, examples, let_in):
+        if not accepted(what, run, examples):
             refused.append(span)
         else:
             (evaluate if span in judging else train).append(examples)
@@ -57,17 +56,19 @@ def examples_of(run: Run) -> list[Artifact]:
 
 def accepted_before(what: Spec, run: Run, examples: Artifact) -> list[Artifact]:
     """Return the accepted examples in the run's reach that are older than these, oldest first."""
-    let_in = admissions.admissions(run.pipeline)
     older = [e for e in examples_of(run) if e.manifest.span < examples.manifest.span]
-    return [e for e in older if accepted(what, e, let_in)]
+    return [e for e in older if accepted(what, run, e)]
 
 
-def accepted(what: Spec, examples: Artifact, let_in: dict[str, admissions.Admission]) -> bool:
-    """Say whether these examples may be in a window: the data gate passed them, or a person did."""
+def accepted(what: Spec, run: Run, examples: Artifact) -> bool:
+    """Say whether these examples may be in a run's window: the data gate passed them, or a person did.
+
+    An admission counts for runs that open after it: one that is under way keeps its window.
+    """
     verdict = judged(what, examples)
     if verdict is None:
         return False
-    return examples.digest in let_in or gates.read(verdict).passed
+    return examples.digest in run.admitted.values() or gates.read(verdict).passed
 
 
 def judged(what: Spec, examples: Artifact) -> Artifact | None:

@@ -211,6 +211,7 @@ def pages() -> dict[str, str]:
         fingerprint="f",
         opened=datetime.now(UTC),
         examples={},
+        admitted={},
         files={},
     )
     step = StepRecord(

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 import pytest
 from tiny_house import NAME, House
 
-from components import admissions, gates, ledger, plan, runs, store, window
+from components import admissions, gates, home, ledger, plan, runs, store, window
 from components.approval import NO_BASELINE, NotApproved
-from components.errors import Halted, SluiceError
+from components.errors import Halted, SluiceError, UsageError
 from components.ledger import Release
 from components.verdict import Status
 
@@ -179,3 +179,24 @@ def test_no_proof_when_the_baseline_moved_since_the_model_was_judged(house):
     released(early, runs.artifact(early, "train").digest)
     with pytest.raises(NotApproved, match="run that gate again"):
         plan.approval(house.spec, late)
+
+
+def test_a_run_does_not_go_on_with_files_that_changed_after_it_opened(house):
+    run = house.open(SPAN)
+    plan.perform(plan.STEPS["describe"], NAME, run.id)
+    path = home.pipelines() / NAME / "model.py"
+    path.write_text(path.read_text() + "\n# another model\n")
+    with pytest.raises(UsageError, match=r"model\.py changed after run .* was opened"):
+        plan.perform(plan.STEPS["validate_data"], NAME, run.id)
+    assert house.open(SPAN).id != run.id
+
+
+def test_an_admission_counts_for_runs_that_open_after_it(house):
+    shut(house, "data")
+    run = house.open(SPAN)
+    with pytest.raises(Halted):
+        house.go(run)
+    admissions.admit(NAME, SPAN, run.examples[SPAN], "it was a holiday")
+    with pytest.raises(Halted):
+        house.go(run)
+    assert house.open(SPAN).id != run.id

@@ -43,7 +43,8 @@ def judge(what: store.Artifact, status: Status, *, at: str = "") -> None:
 
 
 def opened(flights: spec.Spec, there: list[store.Artifact]) -> runs.Run:
-    return runs.open_run(flights, SPAN, {e.manifest.span: e.digest for e in there})
+    digests = {e.manifest.span: e.digest for e in there}
+    return runs.open_run(flights, SPAN, digests, admitted=admissions.among("flights", digests))
 
 
 def keys(several: object) -> list[str]:
@@ -118,21 +119,21 @@ def test_a_verdict_speaks_of_its_own_rows_only(flights: spec.Spec) -> None:
     judge(first, Status.PASSED)
     assert window.judged(flights, first)
     assert window.judged(flights, second) is None
-    assert not window.accepted(flights, second, {})
+    assert not window.accepted(flights, opened(flights, [second]), second)
 
 
 def test_an_admission_of_other_rows_lets_nothing_in(flights: spec.Spec) -> None:
     first, second = examples(SPAN), examples(SPAN, "delivered again")
     judge(second, Status.FAILED)
     admissions.admit("flights", SPAN, first.digest, "the first delivery was fine")
-    assert not window.accepted(flights, second, admissions.admissions("flights"))
+    assert not window.accepted(flights, opened(flights, [second]), second)
 
 
 def test_the_latest_verdict_counts(flights: spec.Spec) -> None:
     one = examples(SPAN)
     judge(one, Status.PASSED, at="first")
     judge(one, Status.FAILED, at="the schema was made stricter")
-    assert not window.accepted(flights, one, {})
+    assert not window.accepted(flights, opened(flights, [one]), one)
 
 
 def test_history_is_what_was_accepted_before(flights: spec.Spec) -> None:
