@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -97,3 +99,18 @@ def test_same_seed_same_weights_and_another_seed_others(house):
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
     house.settings = "seed: 2"
     assert not all(np.array_equal(a, b) for a, b in zip(first, built(), strict=True))
+
+
+def test_an_edit_of_one_digit_is_the_model_that_is_built(house, monkeypatch):
+    """Python would take its cached bytecode for it: the size and the second are the same."""
+    monkeypatch.setattr("sys.dont_write_bytecode", False)
+    path = house.folder / "pipelines/made/model.py"
+    second = path.stat().st_mtime
+    widths = []
+    for width in ("Dense(8,", "Dense(9,"):
+        house.write("pipelines/made/model.py", changed("Dense(8,", width))
+        os.utime(path, (second, second))
+        net = network.build(house.spec, CONSTANTS)
+        widths.append(max(layer.units for layer in net.layers if hasattr(layer, "units")))
+    assert widths == [8, 9]
+    assert not (path.parent / "__pycache__").exists()
