@@ -40,7 +40,7 @@ IDLE_S = 30
 
 def main() -> int:
     """Measure, print the table, and write the JSON."""
-    out = Console()
+    out = Console(width=120)
     into = home.var() / "benchmarks" / "retrain.json"
     with tempfile.TemporaryDirectory(prefix="sluice-bench-") as folder, house(Path(folder)) as here:
         started = time.monotonic()
