@@ -23,6 +23,8 @@ METRICS: dict[str, Literal[-1, 0, 1]] = {
     "calibration": 0,
     "loss": -1,
 }
+# Every check of the data gate that a pipeline may silence for a while.
+DATA_CHECKS = ("contract", "drift", "volume", "rule", "leak", "stale", "history", "skew")
 NAME = r"[A-Za-z][A-Za-z0-9_-]*"
 EVERY_MORNING = "0 6 * * *"
 ARRIVAL = "arrival"
@@ -31,6 +33,15 @@ ONCE_A_DAY = r"([0-5]?\d) ([01]?\d|2[0-3]) \* \* \*"
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _span(value: Any) -> str:
+    key = str(value)  # YAML reads an unquoted 2013-01-01 as a date
+    try:
+        spans.parse(key)
+    except UsageError as error:
+        raise ValueError(str(error)) from None
+    return key
 
 
 class Source(_Part):
@@ -68,14 +79,7 @@ class SpanUnit(_Part):
     @field_validator("first", "last", mode="before")
     @classmethod
     def _is_a_span(cls, value: Any) -> str | None:
-        if value is None:
-            return None
-        key = str(value)  # YAML reads an unquoted 2013-01-01 as a date
-        try:
-            spans.parse(key)
-        except UsageError as error:
-            raise ValueError(str(error)) from None
-        return key
+        return None if value is None else _span(value)
 
 
 class Window(_Part):
@@ -116,6 +120,42 @@ class Threshold(_Part):
     min_examples: int = Field(default=100, ge=1)
 
 
+class Silence(_Part):
+    """A check that may not halt for a while: which, of which column, until which span, and why.
+
+    It is made and shown as ever, and warns where it would have halted. No `column`: all of them.
+    """
+
+    check: str
+    column: str | None = None
+    until: str
+    because: str = Field(min_length=1)
+
+    @field_validator("until", mode="before")
+    @classmethod
+    def _is_a_span(cls, value: Any) -> str:
+        return _span(value)
+
+
+class DataGate(_Part):
+    """What the data gate does beyond the schema.
+
+    `history`: whether what is unlike the spans before halts or warns; `false_halts`: the share of
+    sound spans that it may call unlike; `learning`: the accepted spans it takes to know what is
+    usual. `leak`: the area under the curve above which a single column is taken to know the label.
+    `sensitive`: columns whose values are shown to nobody. `skew_rows`: the least number of served
+    examples that say anything of skew.
+    """
+
+    history: Literal["halt", "warn"] = "halt"
+    false_halts: Annotated[float, Field(gt=0, le=0.2)] = 0.01
+    learning: int = Field(default=28, ge=7)
+    leak: Annotated[float, Field(gt=0.5, le=1)] = 0.95
+    sensitive: tuple[str, ...] = ()
+    skew_rows: int = Field(default=1000, ge=1)
+    silenced: tuple[Silence, ...] = ()
+
+
 class Serving(_Part):
     """The model's name on the servers, and the budget the infra gate holds it to.
 
@@ -140,6 +180,7 @@ class Spec(_Part):
     label: str
     key: Annotated[tuple[str, ...], Field(min_length=1)]
     slices: tuple[Annotated[tuple[str, ...], Field(min_length=1)], ...] = ()
+    data_gate: DataGate = DataGate()
     train: Train = Train()
     thresholds: Annotated[tuple[Threshold, ...], Field(min_length=1)]
     serving: Serving
@@ -181,6 +222,12 @@ class Spec(_Part):
         for slicing in self.slices:
             for column in slicing:
                 self._known("slices", column, columns)
+        for column in self.data_gate.sensitive:
+            self._known("data_gate.sensitive", column, columns)
+        for n, silence in enumerate(self.data_gate.silenced):
+            self._known(f"data_gate.silenced.{n}.check", silence.check, DATA_CHECKS)
+            if silence.column is not None:
+                self._known(f"data_gate.silenced.{n}.column", silence.column, columns)
         for n, bound in enumerate(self.thresholds):
             where = f"thresholds.{n}"
             self._known(f"{where}.metric", bound.metric, METRICS)

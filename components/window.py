@@ -9,12 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from components import gates, store
+from components import admissions, gates, store
 from components.errors import Halted
 from components.runs import Run
 from components.spec import Spec
 from components.store import Artifact
 from components.verdict import Check, Status, Verdict
+
+# As many spans as the data gate learns from: two months, and eight of every weekday.
+HISTORY = 60
 
 
 @dataclass(frozen=True)
@@ -55,9 +58,29 @@ def examples_of(run: Run) -> list[Artifact]:
 
 
 def accepted_before(what: Spec, run: Run, examples: Artifact) -> list[Artifact]:
-    """Return the accepted examples in the run's reach that are older than these, oldest first."""
-    older = [e for e in examples_of(run) if e.manifest.span < examples.manifest.span]
-    return [e for e in older if accepted(what, run, e)]
+    """Return the latest `HISTORY` accepted examples that are older than these, oldest first.
+
+    Those in the run's reach are the ones it opened with; beyond it, what the store last took in.
+    """
+    reach = {e.manifest.span: e for e in examples_of(run)}
+    known = {path.name for path in (store.root(what.name) / "validate_data").glob("*")}
+    let_in = admissions.admissions(what.name)
+    found: list[Artifact] = []
+    for span in sorted(known | set(reach), reverse=True):
+        if span >= examples.manifest.span:
+            continue
+        older = reach.get(span)
+        if older:
+            fit = accepted(what, run, older)
+        else:
+            older = store.pointed(what.name, store.root(what.name) / "examples" / span / "current")
+            verdict = judged(what, older) if older else None
+            fit = bool(verdict) and (older.digest in let_in or gates.read(verdict).passed)
+        if older and fit:
+            found.append(older)
+        if len(found) == HISTORY:
+            break
+    return found[::-1]
 
 
 def accepted(what: Spec, run: Run, examples: Artifact) -> bool:

@@ -144,6 +144,18 @@ def test_history_is_what_was_accepted_before(flights: spec.Spec) -> None:
     assert keys(before) == [REACH[-4], REACH[-2]]
 
 
+def test_history_reaches_behind_the_window_to_what_the_store_has_accepted(
+    flights: spec.Spec,
+) -> None:
+    there = [examples(span) for span in REACH[-4:]]
+    for one, status in zip(there, [Status.PASSED, Status.FAILED, Status.FAILED], strict=False):
+        judge(one, status)
+        store.point(store.root("flights") / "examples" / one.manifest.span / "current", one)
+    admissions.admit("flights", REACH[-2], there[2].digest, "looked at")
+    before = window.accepted_before(flights, opened(flights, there[-1:]), there[-1])
+    assert keys(before) == [REACH[-4], REACH[-2]]
+
+
 def test_torn_examples_are_an_error_and_not_a_smaller_window(flights: spec.Spec) -> None:
     there = [examples(span) for span in REACH]
     for one in there:

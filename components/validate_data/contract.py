@@ -1,0 +1,73 @@
+"""The first layer, the contract: TensorFlow Data Validation's judgement against the reviewed schema.
+
+Its bounds, its environments, and its comparators, which hold the span against an average one of the
+window before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tensorflow_metadata.proto.v0 import statistics_pb2
+
+from components import schema, statistics
+from components.schema import SERVING, TRAINING
+from components.validate_data import anomalies
+from components.validate_data.subject import Subject
+from components.verdict import Check, Status
+
+# Drift and volume are judged once a week of spans is accepted: every weekday has then been seen.
+LEARNING = 7
+
+
+def checks(subject: Subject) -> tuple[list[Check], Any]:
+    """Return a check for every bound of the schema, and TFDV's own `Anomalies`."""
+    import tensorflow_data_validation as tfdv
+
+    reviewed, source = subject.schema, subject.schema_name
+    now = statistics.read(subject.described)
+    window = subject.history[-(subject.spec.window.length - 1) :]
+    least = min(LEARNING, subject.spec.window.length - 1)
+    learned = len(window) >= least
+    before = statistics.merge([statistics.read(h) for h in window]) if learned else None
+    found = tfdv.validate_statistics(
+        _list(now),
+        reviewed,
+        environment=TRAINING,
+        previous_statistics=_list(_average(before, len(window))) if before else None,
+    )
+    fed = [feature.name for feature in schema.inputs(reviewed)]
+    serving = tfdv.validate_statistics(_list(_only(now, fed)), reviewed, environment=SERVING)
+    usual = before.num_examples / len(window) if before else None
+    made = [
+        *anomalies.dataset_checks(found, source),
+        *anomalies.contract_checks(found, reviewed, now, source),
+        anomalies.serving_check(serving, found, fed, source),
+        anomalies.volume_check(found, reviewed, now.num_examples, usual, source),
+    ]
+    if before:
+        made += anomalies.drift_checks(found, reviewed, now, before, len(window), source)
+    else:
+        told = f"learning: {len(window)} of {least} spans that it takes to know what is usual"
+        made.append(Check(name="drift", status=Status.SKIPPED, message=told))
+    return made, found
+
+
+def _average(merged: Any, spans: int) -> Any:
+    """Return merged statistics with the number of rows of an average span: volume compares these."""
+    average = statistics_pb2.DatasetFeatureStatistics()
+    average.CopyFrom(merged)
+    average.num_examples = round(merged.num_examples / spans)
+    return average
+
+
+def _only(described: Any, columns: Sequence[str]) -> Any:
+    """Return the statistics of some of the columns: rows as a client would send them."""
+    kept = statistics_pb2.DatasetFeatureStatistics(num_examples=described.num_examples)
+    kept.features.extend(f for f in described.features if statistics.name_of(f) in columns)
+    return kept
+
+
+def _list(described: Any) -> Any:
+    return statistics_pb2.DatasetFeatureStatisticsList(datasets=[described])

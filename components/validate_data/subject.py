@@ -1,0 +1,39 @@
+"""What the data gate looks at: one span, its contract, and the accepted spans before it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from components import schema
+from components.spec import Spec
+from components.store import Artifact
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One span under judgement.
+
+    `described`: its statistics; `history`: those of the accepted spans before it, oldest first.
+    """
+
+    spec: Spec
+    examples: Artifact
+    described: Artifact
+    history: Sequence[Artifact]
+
+    @property
+    def span(self) -> str:
+        """Return the span's key."""
+        return self.examples.manifest.span
+
+    @property
+    def schema(self) -> Any:
+        """Return the reviewed `schema_pb2.Schema`; raise UsageError when it does not parse."""
+        return schema.load(self.spec.schema_path)
+
+    @property
+    def schema_name(self) -> str:
+        """Return the schema's path within the house, as messages name it."""
+        return f"schemas/{self.spec.name}.pbtxt"
