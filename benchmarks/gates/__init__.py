@@ -1,0 +1,1 @@
+"""How often the data gate is right: dated tables, faulty copies of them, and what is caught."""
