@@ -11,10 +11,21 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from components import home
+from components import home, rule
 from components.errors import UsageError, near_miss
 from components.files import sha256
-from components.spec import NAME, Serving, Source, SpanUnit, Spec, Threshold, Train, Window
+from components.spec import (
+    NAME,
+    DataGate,
+    Serving,
+    Silence,
+    Source,
+    SpanUnit,
+    Spec,
+    Threshold,
+    Train,
+    Window,
+)
 
 FILES = ("pipeline.yaml", "ingest.sql", "model.py")
 
@@ -56,8 +67,9 @@ def load(name: str) -> Spec:
                 f"{home.short(path)}: {ours}: unknown key; the folder names the pipeline"
             )
     _defines_model(folder / "model.py")
-    files = {home.short(folder / f): sha256(folder / f) for f in FILES[1:]}
-    files[home.short(home.schemas() / f"{name}.pbtxt")] = sha256(home.schemas() / f"{name}.pbtxt")
+    read = [*(folder / f for f in FILES[1:]), home.schemas() / f"{name}.pbtxt"]
+    read += [one.path for one in rule.rules(folder)]
+    files = {home.short(file): sha256(file) for file in read}
     said = json.dumps(written, sort_keys=True, default=str)  # comments and order do not count
     files[home.short(path)] = hashlib.sha256(said.encode()).hexdigest()
     try:
@@ -93,8 +105,11 @@ def _fields(loc: tuple[int | str, ...]) -> list[str]:
         "train": Train,
         "thresholds": Threshold,
         "serving": Serving,
+        "data_gate": DataGate,
+        "silenced": Silence,
     }
-    model = parts[str(loc[0])] if loc else Spec
+    named = [part for part in loc if isinstance(part, str)]
+    model = parts[named[-1]] if named else Spec
     return sorted(
         set(model.model_fields) - {"name", "files"} if model is Spec else model.model_fields
     )

@@ -182,7 +182,8 @@ def perform(step: Step, pipeline: str, run_id: str) -> Outcome:
         return Outcome(run, step.name, told, release)
     started = time.monotonic()
     what = pipelines.load(pipeline)
-    changed = sorted(name for name in run.files if what.files.get(name) != run.files[name])
+    there = run.files.keys() | what.files.keys()
+    changed = sorted(name for name in there if what.files.get(name) != run.files.get(name))
     if changed:
         raise UsageError(
             f"{', '.join(changed)} changed after run {run.id} was opened; the run is its inputs: "

@@ -6,13 +6,15 @@ A mistake becomes one line that names the file, the key, the problem and the rem
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from components import home, schema, spans
+from components import home, rule, schema, spans
 from components.errors import UsageError, near_miss
+from components.rule import Rule
 
 # Every metric that a threshold may name, and which way is better (0: nearer to 1 is better).
 METRICS: dict[str, Literal[-1, 0, 1]] = {
@@ -123,7 +125,8 @@ class Threshold(_Part):
 class Silence(_Part):
     """A check that may not halt for a while: which, of which column, until which span, and why.
 
-    It is made and shown as ever, and warns where it would have halted. No `column`: all of them.
+    It is made and shown as ever, and warns where it would have halted. `column`: for a rule, its
+    name; without it, all of them.
     """
 
     check: str
@@ -207,6 +210,11 @@ class Spec(_Part):
         """Return the path of the data contract."""
         return home.schemas() / f"{self.name}.pbtxt"
 
+    @property
+    def rules(self) -> Sequence[Rule]:
+        """Return what must hold of the rows, by name of the rule."""
+        return rule.rules(self.folder)
+
     def window_of(self, span: str) -> list[str]:
         """Return the keys of the spans that a run for `span` may use, oldest first, it last."""
         return [*spans.before(span, self.window.length - 1, first=self.span.first), span]
@@ -227,7 +235,8 @@ class Spec(_Part):
         for n, silence in enumerate(self.data_gate.silenced):
             self._known(f"data_gate.silenced.{n}.check", silence.check, DATA_CHECKS)
             if silence.column is not None:
-                self._known(f"data_gate.silenced.{n}.column", silence.column, columns)
+                of = [one.name for one in self.rules] if silence.check == "rule" else columns
+                self._known(f"data_gate.silenced.{n}.column", silence.column, of)
         for n, bound in enumerate(self.thresholds):
             where = f"thresholds.{n}"
             self._known(f"{where}.metric", bound.metric, METRICS)

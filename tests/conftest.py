@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from components import home, pipelines, spans, spec
+from components.store import Artifact
 from demo import feed
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -64,3 +65,19 @@ def in_shared_house(shared_house: Path, monkeypatch: pytest.MonkeyPatch) -> spec
     """The flights pipeline of the shared house, whose artifacts tests may find but not change."""
     monkeypatch.setenv("SLUICE_HOME", str(shared_house))
     return pipelines.load("flights")
+
+
+@pytest.fixture
+def week(shared_house: Path, house: Path) -> list[Artifact]:
+    """Statistics of the week from 2013-01-31 on, made once; the test's own house has it too."""
+    from components import describe, ingest
+
+    days = spans.between("2013-01-31", "2013-02-06")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SLUICE_HOME", str(shared_house))
+        what = pipelines.load("flights")
+        examples = [ingest._taken_in(what, day) or ingest.ingest(what, day) for day in days]
+        made = [describe.describe(what, one) for one in examples]
+    for one in [*examples, *made]:
+        shutil.copytree(one.folder, house / one.folder.relative_to(shared_house))
+    return made

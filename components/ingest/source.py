@@ -1,4 +1,4 @@
-"""Where a span's rows come from: DuckDB over files, URIs or attached databases, by `ingest.sql`."""
+"""Where a span's rows come from: DuckDB over files, URIs or attached databases, by the pipeline's SQL."""
 
 from __future__ import annotations
 
@@ -87,12 +87,13 @@ def is_complete(db: Any, spec: Spec, span: str) -> None:
         )
 
 
-def run_sql(db: Any, spec: Spec, span: str, table: str) -> None:
-    """Run ingest.sql over the span's source into a temporary table.
+def run_sql(db: Any, spec: Spec, span: str, table: str, path: Path | None = None) -> None:
+    """Run ingest.sql, or the SELECT in `path`, over the span's source into a temporary table.
 
     Raises Refused when the SQL or the source does not read, SluiceError when it cannot be reached.
     """
-    sql, file = (spec.folder / "ingest.sql").read_text(), f"pipelines/{spec.name}/ingest.sql"
+    path = path or spec.folder / "ingest.sql"
+    sql, file = path.read_text(), home.short(path)
     bindings = {"span": span, "source": spec.source.of(span)}
     try:
         statements = db.extract_statements(sql)
@@ -102,11 +103,13 @@ def run_sql(db: Any, spec: Spec, span: str, table: str) -> None:
         for unbound in sorted(wanted - {k for k, v in bindings.items() if v is not None}):
             raise Refused(
                 "sql",
-                f"{file}: asks for ${unbound}; ingest binds $span, and $source where the pipeline "
+                f"{file}: asks for ${unbound}; bound are $span, and $source where the pipeline "
                 f"has a source.path{near_miss(unbound, bindings)}",
             )
         # On the SQL's own first line, so that the line that DuckDB names is the file's.
-        db.execute(f"CREATE TEMP TABLE {name(table)} AS {sql}", {k: bindings[k] for k in wanted})
+        db.execute(
+            f"CREATE OR REPLACE TEMP TABLE {name(table)} AS {sql}", {k: bindings[k] for k in wanted}
+        )
     except (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException) as error:
         raise Refused("sql", f"{file}{_line(error)}: {told(error)}") from error
     except (duckdb.OutOfMemoryException, duckdb.HTTPException) as error:

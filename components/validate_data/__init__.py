@@ -1,6 +1,7 @@
 """The data gate: is this span fit to train on? Four layers ask, and one verdict answers.
 
 contract    the reviewed schema, by TensorFlow Data Validation     validate_data/contract.py
+integrity   what rows must be among themselves, whatever is usual  validate_data/integrity/
 """
 
 from __future__ import annotations
@@ -10,10 +11,10 @@ from collections.abc import Callable, Sequence
 from google.protobuf import text_format
 from pydantic import JsonValue
 
-from components import gates
+from components import gates, rule
 from components.spec import Spec
 from components.store import Artifact, Draft
-from components.validate_data import contract
+from components.validate_data import contract, integrity
 from components.validate_data.figures import figures
 from components.validate_data.silence import silenced
 from components.validate_data.subject import Subject
@@ -53,11 +54,12 @@ def validate_data(
         )
 
     before = {f"history/{h.manifest.span}": h.digest for h in history}
+    rules = {file: digest for file, digest in spec.files.items() if f"/{rule.FOLDER}/" in file}
     return gates.judge(
         "validate_data",
         spec.name,
         subject.span,
-        inputs={**spoken, **before},
+        inputs={**spoken, **before, **rules},
         parameters={"data_gate": spec.data_gate.model_dump(mode="json")},
         look=look,
     )
@@ -70,5 +72,9 @@ def _contract(subject: Subject, draft: Draft, evidence: dict[str, JsonValue]) ->
     return checks
 
 
+def _integrity(subject: Subject, draft: Draft, evidence: dict[str, JsonValue]) -> list[Check]:
+    return integrity.checks(subject)
+
+
 Layer = Callable[[Subject, Draft, dict[str, JsonValue]], Sequence[Check]]
-LAYERS: dict[str, Layer] = {"contract": _contract}
+LAYERS: dict[str, Layer] = {"contract": _contract, "integrity": _integrity}

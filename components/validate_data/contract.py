@@ -17,9 +17,6 @@ from components.validate_data import anomalies
 from components.validate_data.subject import Subject
 from components.verdict import Check, Status
 
-# Drift and volume are judged once a week of spans is accepted: every weekday has then been seen.
-LEARNING = 7
-
 
 def checks(subject: Subject) -> tuple[list[Check], Any]:
     """Return a check for every bound of the schema, and TFDV's own `Anomalies`."""
@@ -27,10 +24,10 @@ def checks(subject: Subject) -> tuple[list[Check], Any]:
 
     reviewed, source = subject.schema, subject.schema_name
     now = statistics.read(subject.described)
-    window = subject.history[-(subject.spec.window.length - 1) :]
-    least = min(LEARNING, subject.spec.window.length - 1)
-    learned = len(window) >= least
-    before = statistics.merge([statistics.read(h) for h in window]) if learned else None
+    window = subject.window
+    before = None
+    if not subject.learning:
+        before = statistics.merge([statistics.read(h) for h in window])
     found = tfdv.validate_statistics(
         _list(now),
         reviewed,
@@ -49,8 +46,7 @@ def checks(subject: Subject) -> tuple[list[Check], Any]:
     if before:
         made += anomalies.drift_checks(found, reviewed, now, before, len(window), source)
     else:
-        told = f"learning: {len(window)} of {least} spans that it takes to know what is usual"
-        made.append(Check(name="drift", status=Status.SKIPPED, message=told))
+        made.append(Check(name="drift", status=Status.SKIPPED, message=subject.learning))
     return made, found
 
 

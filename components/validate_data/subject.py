@@ -10,6 +10,10 @@ from components import schema
 from components.spec import Spec
 from components.store import Artifact
 
+# What the window is compared with is judged once a week of spans is accepted: every weekday has then
+# been seen.
+LEARNING = 7
+
 
 @dataclass(frozen=True)
 class Subject:
@@ -27,6 +31,19 @@ class Subject:
     def span(self) -> str:
         """Return the span's key."""
         return self.examples.manifest.span
+
+    @property
+    def window(self) -> Sequence[Artifact]:
+        """Return the statistics of the accepted spans of the window before it, oldest first."""
+        return self.history[-(self.spec.window.length - 1) :]
+
+    @property
+    def learning(self) -> str:
+        """Return that the window is too short to compare with, or nothing where it is not."""
+        least = min(LEARNING, self.spec.window.length - 1)
+        known = len(self.window)
+        told = f"learning: {known} of {least} spans that it takes to know what is usual"
+        return told if known < least else ""
 
     @property
     def schema(self) -> Any:

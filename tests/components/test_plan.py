@@ -191,6 +191,16 @@ def test_a_run_does_not_go_on_with_files_that_changed_after_it_opened(house):
     assert house.open(SPAN).id != run.id
 
 
+def test_a_run_does_not_go_on_with_a_rule_that_was_added_after_it_opened(house):
+    run = house.open(SPAN)
+    rule = home.pipelines() / NAME / "rules" / "late.sql"
+    rule.parent.mkdir()
+    rule.write_text("-- Nothing is late.\nFROM examples WHERE late = 1")
+    with pytest.raises(UsageError, match=r"rules/late\.sql changed after run .* was opened"):
+        plan.perform(plan.STEPS["validate_data"], NAME, run.id)
+    assert house.open(SPAN).id != run.id
+
+
 def test_an_admission_counts_for_runs_that_open_after_it(house):
     shut(house, "data")
     run = house.open(SPAN)

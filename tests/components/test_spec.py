@@ -34,6 +34,7 @@ def test_the_flights_pipeline_reads(flights: spec.Spec) -> None:
         "pipelines/flights/model.py",
         "pipelines/flights/pipeline.yaml",
         "schemas/flights.pbtxt",
+        *(rule.file for rule in flights.rules),
     }
 
 
@@ -93,6 +94,20 @@ def test_another_bound_makes_another_spec(flights: spec.Spec) -> None:
             ["source: `complete` and `rows` are files under `path`"],
         ),
         ({"source": {"path": "x", "rowz": "y"}}, ["source.rowz: unknown key", "'rows'?"]),
+        (
+            {"data_gate": {"histroy": "warn"}},
+            ["data_gate.histroy: unknown key", "did you mean 'history'?"],
+        ),
+        (
+            {
+                "data_gate": {
+                    "silenced": [
+                        {"check": "drift", "until": "2013-03-01", "because": "so", "colum": "dest"}
+                    ]
+                }
+            },
+            ["data_gate.silenced.0.colum: unknown key", "did you mean 'column'?"],
+        ),
         ({"name": "flights"}, ["name: unknown key; the folder names the pipeline"]),
         ({"train": {"epochs": 1.5}}, ["train.epochs:", "it is 1.5"]),
     ],

@@ -36,7 +36,7 @@ def judged(what: spec.Spec, history: list[Artifact], day: str = DAY) -> Verdict:
 
 @pytest.fixture
 def faulty(
-    history: list[Artifact], house: object, land: Callable[..., None]
+    week: list[Artifact], flights: spec.Spec, land: Callable[..., None]
 ) -> Callable[[str], Verdict]:
     """`faulty(sql)` gives the verdict on a day whose flights, `rows`, upstream changed by SQL."""
 
@@ -46,7 +46,7 @@ def faulty(
         aside = path.with_suffix(".changed")
         duckdb.execute(f"COPY (WITH rows AS (FROM '{path}') {sql}) TO '{aside}' (FORMAT parquet)")
         aside.rename(path)
-        return judged(pipelines.load("flights"), history)
+        return judged(flights, week)
 
     return verdict
 
@@ -200,15 +200,12 @@ def test_a_drift_that_cannot_be_measured_is_not_a_pass(
 
 
 def test_a_schema_that_bounds_no_volume_has_it_skipped_and_says_so(
-    in_shared_house: spec.Spec,
-    history: list[Artifact],
-    flights: spec.Spec,
-    land: Callable[..., None],
+    week: list[Artifact], flights: spec.Spec, land: Callable[..., None]
 ) -> None:
     text = flights.schema_path.read_text()
     flights.schema_path.write_text(text[: text.index("dataset_constraints")])
     land(DAY)
-    verdict = judged(pipelines.load("flights"), history)
+    verdict = judged(pipelines.load("flights"), week)
     assert verdict.passed
     (volume,) = [check for check in verdict.checks if check.name == "volume"]
     assert volume.status is Status.SKIPPED

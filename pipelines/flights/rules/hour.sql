@@ -1,0 +1,4 @@
+-- The hour is that of the minute.
+
+FROM examples
+WHERE hour <> minute // 60

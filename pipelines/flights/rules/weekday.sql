@@ -1,0 +1,4 @@
+-- The weekday is that of the span.
+
+FROM examples
+WHERE weekday <> isodow($span::DATE)
