@@ -19,6 +19,12 @@ from components.errors import UsageError
 
 TRAINING, SERVING = "TRAINING", "SERVING"
 DType = Literal["string", "int64", "float32"]
+# What a column's values are in a file, and in the schema.
+TYPES: dict[DType, int] = {
+    "string": schema_pb2.BYTES,
+    "int64": schema_pb2.INT,
+    "float32": schema_pb2.FLOAT,
+}
 
 
 @dataclass(frozen=True)
@@ -79,13 +85,7 @@ def _feature(feature: Any) -> Feature:
 
 
 def _dtype(feature: Any) -> DType:
-    kinds: dict[int, DType] = {
-        schema_pb2.BYTES: "string",
-        schema_pb2.INT: "int64",
-        schema_pb2.FLOAT: "float32",
-    }
-    if feature.type not in kinds:
-        raise UsageError(
-            f"schema: feature {feature.name!r} has no type; give it BYTES, INT or FLOAT"
-        )
-    return kinds[feature.type]
+    for dtype, kind in TYPES.items():
+        if feature.type == kind:
+            return dtype
+    raise UsageError(f"schema: feature {feature.name!r} has no type; give it BYTES, INT or FLOAT")

@@ -55,7 +55,7 @@ def take_in(spec: Spec, span: str, folder: Path) -> Arrived:
             source.run_sql(db, spec, span, "arrived")
             _has_columns(db, spec, list(types))
             _has_types(db, span, types)
-            columns = ", ".join(f"{_cast(c, t)} AS {name(c)}" for c, t in types.items())
+            columns = ", ".join(f"{cast(c, t)} AS {name(c)}" for c, t in types.items())
             db.execute(
                 f"CREATE TEMP VIEW examples AS SELECT {columns} FROM arrived "
                 f"WHERE {REJECTED} IS NULL"
@@ -71,6 +71,13 @@ def take_in(spec: Spec, span: str, folder: Path) -> Arrived:
     except duckdb.Error as error:
         raise SluiceError(f"{spec.name} {span} cannot be taken in: {source.told(error)}") from error
     return Arrived(path, content_digest(path), rows, rows_in, rejected)
+
+
+def cast(column: str, dtype: str) -> str:
+    """Return a column as SQL, in the type that examples keep it in."""
+    value = f"CAST({name(column)} AS {SQL_TYPES[dtype]})"
+    # Not a number is no number: a missing value, which the schema bounds and a model can take.
+    return f"CASE WHEN isnan({value}) THEN NULL ELSE {value} END" if dtype == "float32" else value
 
 
 def content_digest(path: Path) -> str:
@@ -220,12 +227,6 @@ def _has_unique_key(db: Any, spec: Spec, span: str) -> None:
             seen=f"{len(doubles)} keys more than once",
             expected="0",
         )
-
-
-def _cast(column: str, dtype: str) -> str:
-    cast = f"CAST({name(column)} AS {SQL_TYPES[dtype]})"
-    # Not a number is no number: a missing value, which the schema bounds and a model can take.
-    return f"CASE WHEN isnan({cast}) THEN NULL ELSE {cast} END" if dtype == "float32" else cast
 
 
 def _sql(spec: Spec) -> str:
