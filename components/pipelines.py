@@ -6,7 +6,10 @@ import ast
 import hashlib
 import json
 import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -37,6 +40,34 @@ def names() -> list[str]:
 
 def load(name: str) -> Spec:
     """Read and validate one pipeline; raise UsageError with one line that says what to mend."""
+    folder, contract = _folder(name, FILES), home.schemas() / f"{name}.pbtxt"
+    if not contract.is_file():
+        raise UsageError(
+            f"{home.short(contract)}: the file is missing; every pipeline has one, and "
+            f"`sluice schema infer {name}` drafts it"
+        )
+    written = _written(folder / "pipeline.yaml")
+    _defines_model(folder / "model.py")
+    read = [*(folder / f for f in FILES[1:]), contract, *(one.path for one in rule.rules(folder))]
+    files = {home.short(file): sha256(file) for file in read}
+    said = json.dumps(written, sort_keys=True, default=str)  # comments and order do not count
+    files[home.short(folder / "pipeline.yaml")] = hashlib.sha256(said.encode()).hexdigest()
+    with _mistakes_told(folder / "pipeline.yaml"):
+        return Spec.model_validate({**written, "name": name, "files": files}).check()
+
+
+def outline(name: str) -> Spec:
+    """Read a pipeline that may have no schema and no model yet: its pipeline.yaml, on its own terms.
+
+    No column that it names is looked for, and `files` is empty. Raises UsageError as `load` does.
+    """
+    path = _folder(name, FILES[:2]) / "pipeline.yaml"
+    with _mistakes_told(path):
+        return Spec.model_validate({**_written(path), "name": name, "files": {}})
+
+
+def _folder(name: str, files: Sequence[str]) -> Path:
+    """Return a pipeline's folder, with these files in it."""
     folder = home.pipelines() / name
     if not folder.is_dir():
         known = names()
@@ -47,10 +78,15 @@ def load(name: str) -> Spec:
             f"{home.short(folder)}: the folder names the pipeline, the DAG and its store; "
             "write it in letters, digits, `_` and `-`, a letter first"
         )
-    for file in (*(folder / f for f in FILES), home.schemas() / f"{name}.pbtxt"):
-        if not file.is_file():
-            raise UsageError(f"{home.short(file)}: the file is missing; every pipeline has one")
-    path = folder / "pipeline.yaml"
+    for file in files:
+        if not (folder / file).is_file():
+            told = "the file is missing; every pipeline has one"
+            raise UsageError(f"{home.short(folder / file)}: {told}")
+    return folder
+
+
+def _written(path: Path) -> dict[str, Any]:
+    """Return what a pipeline.yaml says."""
     try:
         written = yaml.safe_load(path.read_text())
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -66,14 +102,14 @@ def load(name: str) -> Spec:
             raise UsageError(
                 f"{home.short(path)}: {ours}: unknown key; the folder names the pipeline"
             )
-    _defines_model(folder / "model.py")
-    read = [*(folder / f for f in FILES[1:]), home.schemas() / f"{name}.pbtxt"]
-    read += [one.path for one in rule.rules(folder)]
-    files = {home.short(file): sha256(file) for file in read}
-    said = json.dumps(written, sort_keys=True, default=str)  # comments and order do not count
-    files[home.short(path)] = hashlib.sha256(said.encode()).hexdigest()
+    return written
+
+
+@contextmanager
+def _mistakes_told(path: Path) -> Iterator[None]:
+    """Tell in one line what does not hold of a pipeline.yaml; raise UsageError."""
     try:
-        return Spec.model_validate({**written, "name": name, "files": files}).check()
+        yield
     except ValidationError as error:
         raise UsageError(f"{home.short(path)}: {_told(error)}") from None
     except ValueError as error:
