@@ -20,22 +20,15 @@ from components.verdict import Check, Status
 
 def checks(subject: Subject) -> tuple[list[Check], Any]:
     """Return a check for every bound of the schema, and TFDV's own `Anomalies`."""
-    import tensorflow_data_validation as tfdv
-
     reviewed, source = subject.schema, subject.schema_name
     now = statistics.read(subject.described)
     window = subject.window
     before = None
     if not subject.learning:
         before = statistics.merge([statistics.read(h) for h in window])
-    found = tfdv.validate_statistics(
-        _list(now),
-        reviewed,
-        environment=TRAINING,
-        previous_statistics=_list(_average(before, len(window))) if before else None,
-    )
+    found = trained(reviewed, now, before, len(window))
     fed = [feature.name for feature in schema.inputs(reviewed)]
-    serving = tfdv.validate_statistics(_list(_only(now, fed)), reviewed, environment=SERVING)
+    serving = served(reviewed, now)
     usual = before.num_examples / len(window) if before else None
     made = [
         *anomalies.dataset_checks(found, source),
@@ -48,6 +41,27 @@ def checks(subject: Subject) -> tuple[list[Check], Any]:
     else:
         made.append(Check(name="drift", status=Status.SKIPPED, message=subject.learning))
     return made, found
+
+
+def trained(reviewed: Any, now: Any, before: Any = None, spans: int = 1) -> Any:
+    """Return the `Anomalies` of a span's statistics in the TRAINING environment.
+
+    `before`: the statistics of so many `spans` before it, merged; none, and nothing is compared.
+    """
+    import tensorflow_data_validation as tfdv
+
+    previous = _list(_average(before, spans)) if before else None
+    return tfdv.validate_statistics(
+        _list(now), reviewed, environment=TRAINING, previous_statistics=previous
+    )
+
+
+def served(reviewed: Any, now: Any) -> Any:
+    """Return the `Anomalies` in the SERVING environment, of rows as a client would send them."""
+    import tensorflow_data_validation as tfdv
+
+    fed = [feature.name for feature in schema.inputs(reviewed)]
+    return tfdv.validate_statistics(_list(_only(now, fed)), reviewed, environment=SERVING)
 
 
 def _average(merged: Any, spans: int) -> Any:
