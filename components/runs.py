@@ -16,9 +16,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from components import files, store
+from components import files, ledger, records, store
 from components.errors import SluiceError, UsageError, near_miss
 from components.spec import Spec
 
@@ -77,7 +77,8 @@ def open_run(
     run_id = f"{span}-{fingerprint[:8]}"
     path = _folder(spec.name, run_id) / "run.json"
     with files.exclusive(path.parent.with_suffix(".lock")):
-        if not path.exists():
+        run = _whole(path)
+        if run is None:
             run = Run(
                 id=run_id,
                 pipeline=spec.name,
@@ -89,35 +90,37 @@ def open_run(
                 admitted=dict(admitted or {}),
                 files=spec.files,
             )
-            files.write_atomically(path, run.model_dump_json(indent=2))
-    return load(spec.name, run_id)
+            files.write_atomically(path, records.text(run, indent=2))
+    return run
 
 
 def load(pipeline: str, run_id: str) -> Run:
     """Return a run by its id; raise UsageError when there is none, SluiceError when it is torn."""
     path = _folder(pipeline, run_id) / "run.json"
     try:
-        return Run.model_validate_json(path.read_bytes())
+        return records.parse(Run, path.read_bytes())
     except FileNotFoundError:
         known = [run.id for run in all_runs(pipeline)]
         raise UsageError(
             f"pipeline {pipeline!r} has no run {run_id!r}{near_miss(run_id, known)}"
         ) from None
-    except ValidationError as error:
-        raise SluiceError(f"{path} is torn: {str(error).splitlines()[0]}") from error
+    except ValueError as error:
+        raise SluiceError(
+            f"{path} is torn: {str(error).splitlines()[0]}; start it again from `ingest`: of the same "
+            "inputs it is the same run, with the same version"
+        ) from error
 
 
 def all_runs(pipeline: str) -> list[Run]:
-    """Return every run of a pipeline, in the order in which they were opened."""
+    """Return every run of a pipeline, in the order in which they were opened; a torn one is left out."""
     found = sorted((store.root(pipeline) / "runs").glob("*/run.json"))
-    return sorted((load(pipeline, path.parent.name) for path in found), key=lambda r: r.opened)
+    return sorted(filter(None, map(_whole, found)), key=lambda run: run.opened)
 
 
 def record(run: Run, step: StepRecord) -> None:
     """Write down what a step came to; a later try replaces it."""
-    files.write_atomically(
-        run.folder / "steps" / f"{step.step}.json", step.model_dump_json(indent=2)
-    )
+    path = run.folder / "steps" / f"{step.step}.json"
+    files.write_atomically(path, records.text(step, indent=2))
 
 
 def steps(run: Run) -> dict[str, StepRecord]:
@@ -128,8 +131,8 @@ def steps(run: Run) -> dict[str, StepRecord]:
     found = []
     for path in (run.folder / "steps").glob("*.json"):
         try:
-            found.append(StepRecord.model_validate_json(path.read_bytes()))
-        except ValidationError:
+            found.append(records.parse(StepRecord, path.read_bytes()))
+        except ValueError:
             log.warning("%s is torn, and does not count; run that step again", path)
     return {step.step: step for step in sorted(found, key=lambda s: s.finished)}
 
@@ -146,18 +149,46 @@ def _folder(pipeline: str, run_id: str) -> Path:
     return store.root(pipeline) / "runs" / run_id
 
 
+def _whole(path: Path) -> Run | None:
+    try:
+        return records.parse(Run, path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        log.warning("%s is torn: %s", path, str(error).splitlines()[0])
+        return None
+
+
 def _take_version(pipeline: str, run_id: str) -> int:
-    """Return the next version, taken by creating its file: two runs cannot take the same."""
-    folder = store.root(pipeline) / "versions"
-    folder.mkdir(parents=True, exist_ok=True)
-    taken = [int(path.name) for path in folder.iterdir() if path.name.isdigit()]
+    """Return the version that the run has taken, or the next, taken by creating its file.
+
+    Two runs cannot take the same, and no torn record makes one forget its own.
+    """
+    taken = _taken(pipeline)
+    own = [version for version, by in taken.items() if by == run_id]
+    if own:
+        return own[0]
     version = max(taken, default=0) + 1
     while True:
+        path = _versions(pipeline) / str(version)
         try:
-            handle = os.open(folder / str(version), os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
+            handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
         except FileExistsError:
             version += 1
             continue
         with os.fdopen(handle, "w") as file:
             file.write(run_id + "\n")
         return version
+
+
+def _taken(pipeline: str) -> dict[int, str]:
+    """Return which run has which version, by all that bears witness: its file, itself, the ledger."""
+    _versions(pipeline).mkdir(parents=True, exist_ok=True)
+    found = [path for path in _versions(pipeline).iterdir() if path.name.isdigit()]
+    taken = {int(path.name): path.read_text(errors="replace").strip() for path in found}
+    taken |= {run.version: run.id for run in all_runs(pipeline)}
+    return taken | {entry.version: entry.run for entry in ledger.entries(pipeline)}
+
+
+def _versions(pipeline: str) -> Path:
+    return store.root(pipeline) / "versions"

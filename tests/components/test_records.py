@@ -51,6 +51,38 @@ def test_a_torn_line_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -
     assert "line 2 is torn, and does not count" in caplog.text
 
 
+@given(at=st.integers(0, 60), bit=st.integers(0, 7))
+@settings(
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_an_entry_of_which_a_bit_has_changed_does_not_count(
+    tmp_path: Path, at: int, bit: int
+) -> None:
+    path = tmp_path / "record.jsonl"
+    path.unlink(missing_ok=True)
+    for number in (12, 34):
+        records.append(path, Entry(number=number, text="seven"))
+    text = bytearray(path.read_bytes())
+    text[at % text.index(b"\n")] ^= 1 << bit
+    path.write_bytes(text)
+    assert records.read(path, Entry) in (
+        [Entry(number=34, text="seven")],
+        [Entry(number=12, text="seven"), Entry(number=34, text="seven")],  # no more than a blank
+    )
+
+
+def test_entries_from_before_there_were_seals_still_count(tmp_path: Path) -> None:
+    path = tmp_path / "record.jsonl"
+    path.write_text('{"number": 1}\n')
+    assert records.read(path, Entry) == [Entry(number=1)]
+
+
+@pytest.mark.parametrize("text", ["", "[]", "12", "null", '{"number": "x"}', "\x00", "{"])
+def test_what_is_no_entry_is_a_value_error(text: str) -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        records.parse(Entry, text)
+
+
 def _append_many(path: Path, first: int) -> None:
     for number in range(first, first + 25):
         records.append(path, Entry(number=number, text="x" * 500))

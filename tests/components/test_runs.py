@@ -99,12 +99,48 @@ def test_an_unknown_run_gets_the_near_miss(flights: spec.Spec) -> None:
         runs.load("flights", run.id[:-1])
 
 
-def test_a_torn_run_is_an_error_and_not_a_new_one(flights: spec.Spec) -> None:
+def damage(path: Path, how: str) -> None:
+    """Cut a record, lose it, or change one digit of the version in it."""
+    text = path.read_text()
+    if how == "lost":
+        path.unlink()
+    else:
+        path.write_text(text[:40] if how == "cut" else text.replace('"version": 1', '"version": 3'))
+
+
+@pytest.mark.parametrize("how", ["cut", "changed"])
+def test_a_torn_run_is_an_error(flights: spec.Spec, how: str) -> None:
     run = runs.open_run(flights, SPAN, EXAMPLES)
-    path = run.folder / "run.json"
-    path.write_bytes(path.read_bytes()[:40])
-    with pytest.raises(SluiceError, match=r"run\.json is torn"):
-        runs.open_run(flights, SPAN, EXAMPLES)
+    damage(run.folder / "run.json", how)
+    with pytest.raises(SluiceError, match=r"run\.json is torn.*start it again from `ingest`"):
+        runs.load("flights", run.id)
+
+
+@pytest.mark.parametrize("how", ["cut", "changed", "lost"])
+def test_a_torn_run_is_opened_again_with_the_version_that_it_had(
+    flights: spec.Spec, how: str
+) -> None:
+    run = runs.open_run(flights, SPAN, EXAMPLES)
+    runs.open_run(flights, SPAN, {SPAN: "other"})
+    damage(run.folder / "run.json", how)
+    again = runs.open_run(flights, SPAN, EXAMPLES)
+    assert again == run.model_copy(update={"opened": again.opened})
+
+
+def test_a_torn_run_hides_no_other(flights: spec.Spec) -> None:
+    torn, whole = (runs.open_run(flights, SPAN, {SPAN: digest}) for digest in "ab")
+    damage(torn.folder / "run.json", "cut")
+    assert runs.all_runs("flights") == [whole]
+
+
+@pytest.mark.parametrize("how", ["lost", "cut"])
+def test_a_version_of_which_the_file_is_torn_is_given_to_no_other_run(
+    flights: spec.Spec, how: str
+) -> None:
+    run = runs.open_run(flights, SPAN, EXAMPLES)
+    damage(store.root("flights") / "versions" / "1", how)
+    assert runs.open_run(flights, SPAN, {SPAN: "other"}).version == 2
+    assert runs.open_run(flights, SPAN, EXAMPLES) == run
 
 
 def record(run: runs.Run, step: str, artifact: str | None = None, second: int = 0) -> None:
