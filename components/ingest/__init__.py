@@ -153,6 +153,7 @@ def _facts(spec: Spec, span: str, arrived: Arrived) -> dict[str, JsonValue]:
         "rows": arrived.rows,
         "rows_in": arrived.rows_in,
         "rejected": dict(arrived.rejected),
+        "digests": dict(arrived.columns),
         "source": spec.source.of(span) or ", ".join(spec.source.attach),
     }
 

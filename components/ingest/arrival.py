@@ -32,10 +32,14 @@ BATCH = 65_536  # rows in memory at a time while the digest is taken
 
 @dataclass(frozen=True)
 class Arrived:
-    """A span's rows in one file. `digest`: of its content; `rejected`: reason → rows."""
+    """A span's rows in one file.
+
+    `digest`: of its content; `columns`: the same of each column; `rejected`: reason → rows.
+    """
 
     path: Path
     digest: str
+    columns: Mapping[str, str]
     rows: int
     rows_in: int
     rejected: Mapping[str, int]
@@ -70,7 +74,8 @@ def take_in(spec: Spec, span: str, folder: Path) -> Arrived:
             )
     except duckdb.Error as error:
         raise SluiceError(f"{spec.name} {span} cannot be taken in: {source.told(error)}") from error
-    return Arrived(path, content_digest(path), rows, rows_in, rejected)
+    content, by_column = content_digests(path)
+    return Arrived(path, content, by_column, rows, rows_in, rejected)
 
 
 def cast(column: str, dtype: str) -> str:
@@ -80,10 +85,11 @@ def cast(column: str, dtype: str) -> str:
     return f"CASE WHEN isnan({value}) THEN NULL ELSE {value} END" if dtype == "float32" else value
 
 
-def content_digest(path: Path) -> str:
-    """Return the sha256 of a Parquet file's columns: names, types, which are null, and values.
+def content_digests(path: Path) -> tuple[str, dict[str, str]]:
+    """Return the sha256 of a Parquet file's content, and of each of its columns by name.
 
-    The writer's version, compression and row groups do not enter into it.
+    Of names, types, which values are null, and values; the writer's version, compression and row
+    groups do not enter into it.
     """
     file = pq.ParquetFile(path)
     parts = {
@@ -102,6 +108,13 @@ def content_digest(path: Path) -> str:
             else:
                 parts[column, "values"].update(pc.fill_null(values, 0).to_numpy().tobytes())
     told = [[*part, digest.hexdigest()] for part, digest in sorted(parts.items())]
+    by_column: dict[str, list[str]] = {}
+    for column, _, digest in told:
+        by_column.setdefault(column, []).append(digest)
+    return _digest(told), {column: _digest(parts) for column, parts in by_column.items()}
+
+
+def _digest(told: object) -> str:
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
 

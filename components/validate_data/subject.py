@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from components import schema
+from components.ingest import FILE
 from components.spec import Spec
 from components.store import Artifact
 
@@ -31,6 +36,11 @@ class Subject:
     def span(self) -> str:
         """Return the span's key."""
         return self.examples.manifest.span
+
+    @cached_property
+    def table(self) -> pa.Table:
+        """Return the span's rows, in the order of the key."""
+        return pq.read_table(self.examples.file(FILE)).combine_chunks()
 
     @property
     def window(self) -> Sequence[Artifact]:

@@ -14,7 +14,7 @@ import yaml
 from components import gates, home, ingest, ledger, pipelines, spec, store
 from components.errors import SluiceError, UsageError
 from components.ingest import ingest_window
-from components.ingest.arrival import content_digest
+from components.ingest.arrival import content_digests
 from demo import feed
 
 DAY = "2013-01-01"
@@ -106,7 +106,7 @@ def test_the_content_digest_knows_a_missing_value_from_an_empty_or_a_zero(tmp_pa
         duckdb.execute(
             f"COPY (SELECT a, b FROM ({rows}) AS t(a, b)) TO '{path}' (FORMAT parquet {options})"
         )
-        return content_digest(path)
+        return content_digests(path)[0]
 
     different = {
         digest("VALUES ('a', 1), ('', 0)"),
@@ -118,6 +118,15 @@ def test_the_content_digest_knows_a_missing_value_from_an_empty_or_a_zero(tmp_pa
     assert len(different) == 5
     many = "SELECT nullif(i % 7, 3)::VARCHAR, i FROM range(200000) AS r(i) ORDER BY i"
     assert digest(many, ", ROW_GROUP_SIZE 4096") == digest(many, ", COMPRESSION zstd")
+
+
+def test_every_column_has_a_digest_of_its_own(flights: spec.Spec, land: Land) -> None:
+    land(DAY)
+    before = ingest.ingest(flights, DAY).facts["digests"]
+    change("SELECT * REPLACE (distance + 1 AS distance) FROM rows")
+    after = ingest.ingest(flights, DAY).facts["digests"]
+    assert len(before) == 16
+    assert {column for column in before if before[column] != after[column]} == {"distance"}
 
 
 def test_the_whole_window_is_taken_in_at_first_and_only_what_lacks_after(
