@@ -1,35 +1,28 @@
 """push: hand an approved model to the servers; what they serve changes by one rename.
 
-    var/serving/models/<name>/<version>/            what the servers watch
-                              <version>.staging/    on its way in: no number, so no server looks
-                              <version>.withdrawn/  on its way out
-
 A `kill -9` between any two steps leaves the old version serving or the approved new one. The same
-run, pushed again, goes on from there with the same version.
+run, pushed again, goes on from there with the same version; another run brings it to its end first.
 """
 
 from __future__ import annotations
 
-import logging
-import shutil
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from components import files, home, ledger, store
+from components import files, gates, home, ledger, runs, store
 from components.approval import NO_BASELINE, Approval, NotApproved
 from components.errors import SluiceError
 from components.ledger import Release
+from components.push import versions
 from components.push.fleet import Fleet, NotTaken
 from components.runs import Run
-from components.scoring import SAVED_MODEL
 from components.spec import Spec
 from components.store import Artifact
+from components.verdict import Verdict
 from serving.endpoints import endpoints
-
-log = logging.getLogger(__name__)
 
 KEPT = 5  # releases whose files stay with the servers, to go back to
 
@@ -42,18 +35,46 @@ def push(spec: Spec, run: Run, model: Artifact, approval: Approval) -> Release:
     server does not answer, or the disk does not take it.
     """
     _is_about(approval, run, model)
-    golden = _golden(approval)
+    golden = _golden(approval.infra)
     with files.exclusive(store.root(run.pipeline) / "push.lock"):
         released = ledger.of_fingerprint(run.pipeline, run.fingerprint)
         if released:
             return released
         base = home.models(spec.serving.name)
-        _may_follow(run, approval, base)
         where = endpoints(home.var() / "stack" / "endpoints.json")
         with Fleet(where, spec.serving.name) as fleet:
+            _settle(fleet, base, run)
+            _may_follow(run, approval)
             entry = _hand_over(fleet, base, model, golden, _entry(run, model, approval))
-        _tidy(run, base)
+        kept = [r.version for r in ledger.releases(run.pipeline)[-KEPT:]]
+        versions.tidy(base, run.version, kept)
         return entry
+
+
+def _settle(fleet: Fleet, base: Path, run: Run) -> None:
+    """Bring the push of another run to its end if it was killed when the servers could see its version.
+
+    They may have been serving it since: it is what a candidate has to follow, and be better than.
+    """
+    highest = max(versions.there(base), default=run.version)
+    of_it = [entry for entry in ledger.entries(run.pipeline) if entry.version == highest]
+    if highest == run.version or "released" in {entry.event for entry in of_it}:
+        return
+    if not of_it:
+        raise SluiceError(
+            f"{base / str(highest)} would be served instead of version {run.version}, and the ledger "
+            "has no line of it: remove it, or restore the ledger"
+        )
+    begun = of_it[-1]
+    ended = fleet.ended(highest)
+    try:
+        infra = runs.artifact(runs.load(run.pipeline, begun.run), "validate_infra")
+        golden = _golden(gates.read(infra))
+    except SluiceError as error:
+        _take_back(base, begun, f"its push was killed, and its proof is gone: {error}")
+        return
+    with suppress(NotTaken):
+        _see_it_served(fleet, base, begun, golden, ended)
 
 
 def _hand_over(
@@ -61,19 +82,25 @@ def _hand_over(
 ) -> Release:
     """Move the version to where the servers look, and see that they take it, or take it back."""
     ended = fleet.ended(entry.version)
-    staged = _stage(base, entry.version, model)
+    staged = versions.stage(base, entry.version, model)
     latest = [e for e in ledger.entries(entry.pipeline) if e.run == entry.run][-1:]
     if [e.event for e in latest] != ["pushing"]:  # else a push was killed, and goes on here
         ledger.append(entry)
     if staged:
         staged.rename(staged.with_suffix(""))
         files.flush(base)
+    return _see_it_served(fleet, base, entry, golden, ended)
+
+
+def _see_it_served(
+    fleet: Fleet, base: Path, entry: Release, golden: Mapping[str, Any], ended: set[str]
+) -> Release:
+    """Wait until the version answers; take it back and raise NotTaken when the servers will not."""
     try:
         fleet.wait_available(entry.version, ended)
         fleet.wait_answering(entry.version, golden)
     except NotTaken as error:
-        _withdraw(base, entry.version)
-        ledger.append(_next(entry, "refused", str(error)))
+        _take_back(base, entry, str(error))
         old = ledger.baseline(entry.pipeline)
         serving = f"version {old.version} goes on serving" if old else "nothing serves yet"
         told = f"version {entry.version} of {fleet.model} was taken back, {serving}: {error}"
@@ -81,6 +108,11 @@ def _hand_over(
     released = _next(entry, "released")
     ledger.append(released)
     return released
+
+
+def _take_back(base: Path, entry: Release, why: str) -> None:
+    versions.withdraw(base, entry.version)
+    ledger.append(_next(entry, "refused", why))
 
 
 def _is_about(approval: Approval, run: Run, model: Artifact) -> None:
@@ -97,10 +129,10 @@ def _is_about(approval: Approval, run: Run, model: Artifact) -> None:
             raise NotApproved(f"{who}: the proof is of other examples of {span} than the run's")
 
 
-def _may_follow(run: Run, approval: Approval, base: Path) -> None:
+def _may_follow(run: Run, approval: Approval) -> None:
     """Check that this version comes after what serves, and was judged against just that."""
     serving = ledger.baseline(run.pipeline)
-    if serving and (serving.version > run.version or serving.span > run.span):
+    if serving and (serving.version >= run.version or serving.span > run.span):
         raise SluiceError(
             f"version {run.version}, of {run.span}, comes too late: version {serving.version}, of "
             f"{serving.span}, serves already; only a newer run of a span as late can follow it"
@@ -111,75 +143,10 @@ def _may_follow(run: Run, approval: Approval, base: Path) -> None:
             f"run {run.id} was judged against model {approval.baseline[:12]}, and "
             f"{judged_against[:12]} serves now; run evaluate again"
         )
-    above = [version for version in _versions(base) if version > run.version]
-    if above:
-        raise SluiceError(
-            f"{base / str(above[0])} would be served instead of version {run.version}: push the run "
-            "that it belongs to again, or remove it"
-        )
 
 
-def _stage(base: Path, version: int, model: Artifact) -> Path | None:
-    """Copy the version beside where it will be served; return None if it is there already, whole."""
-    target, staging = base / str(version), base / f"{version}.staging"
-    if target.exists():
-        if _holds(target, model):
-            return None
-        _withdraw(base, version)  # and no more: a server must see it gone to look at it again
-        raise SluiceError(f"{target} held other files than the model's and was removed: push again")
-    try:
-        base.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(staging, ignore_errors=True)
-        shutil.copytree(model.file(SAVED_MODEL), staging)
-        for path in staging.rglob("*"):
-            files.flush(path)
-    except OSError as error:  # shutil.Error is one
-        shutil.rmtree(staging, ignore_errors=True)
-        raise SluiceError(
-            f"{base} does not take version {version} ({error.strerror or error}); nothing was moved: "
-            "make room or mend its permissions, then push again"
-        ) from error
-    return staging
-
-
-def _withdraw(base: Path, version: int) -> None:
-    """Take a version away from the servers at once; its files stay in the store."""
-    aside = base / f"{version}.withdrawn"
-    shutil.rmtree(aside, ignore_errors=True)
-    with suppress(FileNotFoundError):
-        (base / str(version)).rename(aside)
-    shutil.rmtree(aside, ignore_errors=True)
-
-
-def _tidy(run: Run, base: Path) -> None:
-    """Remove versions that are neither recent releases nor to come, and what killed pushes left."""
-    kept = {r.version for r in ledger.releases(run.pipeline)[-KEPT:]}
-    try:
-        for version in _versions(base):
-            if version < run.version and version not in kept:
-                _withdraw(base, version)
-        for left in (*base.glob("*.staging"), *base.glob("*.withdrawn")):
-            shutil.rmtree(left)
-    except OSError as error:
-        log.warning("%s is not as tidy as it should be: %s", base, error)
-
-
-def _holds(folder: Path, model: Artifact) -> bool:
-    """Say whether a version's folder holds just the files of the model."""
-    inside = f"{SAVED_MODEL}/"
-    meant = {n.removeprefix(inside): d for n, d in model.manifest.files.items() if inside in n}
-    there = {str(p.relative_to(folder)): p for p in folder.rglob("*") if p.is_file()}
-    return there.keys() == meant.keys() and all(files.sha256(there[n]) == meant[n] for n in meant)
-
-
-def _versions(base: Path) -> list[int]:
-    """Return the versions that servers would find, highest first."""
-    there = base.iterdir() if base.is_dir() else ()
-    return sorted((int(p.name) for p in there if p.name.isdecimal()), reverse=True)
-
-
-def _golden(approval: Approval) -> dict[str, Any]:
-    golden = approval.infra.evidence.get("golden")
+def _golden(infra: Verdict) -> dict[str, Any]:
+    golden = infra.evidence.get("golden")
     if not isinstance(golden, dict):
         raise NotApproved("the infra verdict keeps no golden row; run validate_infra again")
     return golden

@@ -24,7 +24,7 @@ from components import home, ledger, plan, push, runs, schema
 from components.approval import NotApproved
 from components.errors import SluiceError
 from components.golden import asked_as, questions
-from components.push import fleet
+from components.push import fleet, versions
 from components.push.fleet import NotTaken
 from components.validate_infra.server_process import server_process
 from serving.client import ModelServer
@@ -119,7 +119,7 @@ def test_a_release_is_what_answers_and_what_was_approved(house):
     assert made.model == runs.artifact(run, "train").digest
     assert made.metrics == {"auc": 0.7}
     assert set(made.verdicts) == {"data", "model", "infra"}
-    assert push._holds(home.models(NAME) / str(run.version), runs.artifact(run, "train"))
+    assert versions.holds(home.models(NAME) / str(run.version), runs.artifact(run, "train"))
 
 
 def test_pushing_again_releases_nothing_again(house):
@@ -201,7 +201,7 @@ def test_a_push_killed_anywhere_is_finished_by_the_next_with_the_same_version(
                 "rename": (Path, "rename"),
                 "renamed": (fleet.Fleet, "wait_available"),
                 "available": (fleet.Fleet, "wait_answering"),
-                "tidy": (push, "_tidy"),
+                "tidy": (versions, "tidy"),
             }
             patch.setattr(*where[struck], killed)
         with pytest.raises(Killed):
@@ -230,6 +230,73 @@ def test_a_real_kill_in_the_middle_is_survived(house):
     assert lines(run) == ["pushing"]
     assert release(house, run).version == answering(house) == run.version
     assert lines(run) == ["pushing", "released"]
+
+
+def killed_when_served(house: House, run: runs.Run, patch: pytest.MonkeyPatch) -> None:
+    """Kill the push of a run when the servers can see its version, and nobody knows of it yet."""
+
+    def killed(*given):
+        raise Killed
+
+    with patch.context() as during:
+        during.setattr(fleet.Fleet, "wait_available", killed)
+        with pytest.raises(Killed):
+            release(house, run)
+    assert str(run.version) in on_disk()
+
+
+def test_what_a_killed_push_left_serving_is_the_baseline_of_the_next(house, monkeypatch):
+    left, run = house.fresh(), house.fresh()
+    killed_when_served(house, left, monkeypatch)
+    with pytest.raises(NotApproved, match="run evaluate again"):
+        release(house, run)
+    assert (lines(left), lines(run)) == (["pushing", "released"], [])
+    assert answering(house) == left.version
+    plan.perform(plan.STEPS["evaluate"], NAME, run.id)
+    assert release(house, run).version == answering(house) == run.version
+
+
+def test_an_earlier_span_cannot_replace_what_a_killed_push_left_serving(house, monkeypatch):
+    left = house.fresh()
+    house.rows["2013-01-02"] = house.rows.get("2013-01-02", 1) + 1
+    run = house.open("2013-01-02")
+    house.go(run, upto="validate_infra")
+    killed_when_served(house, left, monkeypatch)
+    with pytest.raises(SluiceError, match="of 2013-01-02, comes too late"):
+        release(house, run)
+    assert answering(house) == left.version
+
+
+@pytest.mark.parametrize("trouble", ["the model", "the proof"])
+def test_what_a_killed_push_left_and_cannot_end_well_is_taken_back(house, monkeypatch, trouble):
+    def torn(folder: Path, said: str) -> None:
+        ServedHouse.write_model(house, folder, said)
+        os.truncate(folder / "saved_model.pb", 100)
+
+    with monkeypatch.context() as patch:
+        if trouble == "the model":
+            patch.setattr(house, "write_model", torn)
+        left = house.fresh()
+    run = house.fresh()
+    killed_when_served(house, left, monkeypatch)
+    if trouble == "the proof":
+        runs.artifact(left, "validate_infra").file("verdict.json").unlink()
+    assert release(house, run).version == answering(house) == run.version
+    assert lines(left) == ["pushing", "refused"]
+    assert str(left.version) not in on_disk()
+
+
+def test_a_model_that_is_torn_while_it_is_copied_is_not_served(house, monkeypatch):
+    run, before, copy = house.fresh(), on_disk(), shutil.copyfile
+
+    def torn(source, target, **how):
+        copy(source, target, **how)
+        os.truncate(target, 10)
+
+    monkeypatch.setattr(shutil, "copyfile", torn)
+    with pytest.raises(SluiceError, match="was torn while it was copied"):
+        release(house, run)
+    assert (lines(run), on_disk()) == ([], before)
 
 
 def test_nothing_moves_while_a_server_does_not_answer(house, monkeypatch):
@@ -357,5 +424,5 @@ def test_the_disk_keeps_the_last_releases_and_no_leftovers(tmp_path, monkeypatch
         known = {"pipeline": NAME, "run": f"r{version}", "fingerprint": "f", "model": "m"}
         rest = {"artifact": "a", "baseline": None, "verdicts": {}, "metrics": {}}
         ledger.append(ledger.Release(**entry, **known, **rest))
-    push._tidy(run, base)
+    versions.tidy(base, 10, [r.version for r in ledger.releases(NAME)[-push.KEPT :]])
     assert on_disk() == {"2", "3", "7", "8", "10", "11"}
