@@ -27,6 +27,7 @@ METRICS: dict[str, Literal[-1, 0, 1]] = {
 }
 # Every check of the data gate that a pipeline may silence for a while.
 DATA_CHECKS = ("contract", "drift", "volume", "rule", "leak", "stale", "history", "skew")
+MASK = "•••"  # in place of a value that is sensitive
 NAME = r"[A-Za-z][A-Za-z0-9_-]*"
 EVERY_MORNING = "0 6 * * *"
 ARRIVAL = "arrival"
@@ -157,6 +158,10 @@ class DataGate(_Part):
     sensitive: tuple[str, ...] = ()
     skew_rows: int = Field(default=1000, ge=1)
     silenced: tuple[Silence, ...] = ()
+
+    def shown(self, column: str, value: str) -> str:
+        """Return a value of a column as it may be shown."""
+        return MASK if column in self.sensitive else value
 
 
 class Serving(_Part):

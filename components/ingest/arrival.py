@@ -58,7 +58,7 @@ def take_in(spec: Spec, span: str, folder: Path) -> Arrived:
             source.is_complete(db, spec, span)
             source.run_sql(db, spec, span, "arrived")
             _has_columns(db, spec, list(types))
-            _has_types(db, span, types)
+            _has_types(db, spec, span, types)
             columns = ", ".join(f"{cast(c, t)} AS {name(c)}" for c, t in types.items())
             db.execute(
                 f"CREATE TEMP VIEW examples AS SELECT {columns} FROM arrived "
@@ -143,7 +143,7 @@ def _has_columns(db: Any, spec: Spec, wanted: list[str]) -> None:
         db.execute(f"ALTER TABLE arrived ADD COLUMN {REJECTED} VARCHAR")
 
 
-def _has_types(db: Any, span: str, types: Mapping[str, str]) -> None:
+def _has_types(db: Any, spec: Spec, span: str, types: Mapping[str, str]) -> None:
     """Check that every value fits its column's type: no text in a number, no fraction cut off."""
     unfit = {
         column: f"{name(column)} IS NOT NULL AND {_unfit(column, t)}" for column, t in types.items()
@@ -157,11 +157,12 @@ def _has_types(db: Any, span: str, types: Mapping[str, str]) -> None:
             such = db.execute(
                 f"SELECT min({name(column)}::VARCHAR) FROM arrived WHERE {REJECTED} IS NULL AND {test}"
             ).fetchone()[0]
+            seen = spec.data_gate.shown(column, repr(such))
             raise Refused(
                 "types",
-                f"{span}: column {column!r} holds {such!r}, which is no {types[column]}, "
+                f"{span}: column {column!r} holds {seen}, which is no {types[column]}, "
                 f"in {count} rows",
-                seen=repr(such),
+                seen=seen,
                 expected=types[column],
             )
 
@@ -230,9 +231,7 @@ def _has_unique_key(db: Any, spec: Spec, span: str) -> None:
         f"ORDER BY {listed}"
     ).fetchall()
     if doubles:
-        shown = "; ".join(
-            f"{' '.join(str(v) for v in values)} in {n} rows" for *values, n in doubles[:3]
-        )
+        shown = "; ".join(f"{_told(spec, values)} in {n} rows" for *values, n in doubles[:3])
         raise Refused(
             "key",
             f"{span}: the key {key} is not unique: {len(doubles)} keys come more than once, "
@@ -240,6 +239,11 @@ def _has_unique_key(db: Any, spec: Spec, span: str) -> None:
             seen=f"{len(doubles)} keys more than once",
             expected="0",
         )
+
+
+def _told(spec: Spec, key: list[Any]) -> str:
+    held = zip(spec.key, key, strict=True)
+    return " ".join(spec.data_gate.shown(column, str(value)) for column, value in held)
 
 
 def _sql(spec: Spec) -> str:

@@ -16,6 +16,7 @@ from components.spec import Spec
 from components.store import Artifact, Draft
 from components.validate_data import contract, integrity
 from components.validate_data.figures import figures
+from components.validate_data.rows import masked
 from components.validate_data.silence import silenced
 from components.validate_data.subject import Subject
 from components.verdict import Check, Verdict, failed_to_measure
@@ -49,7 +50,7 @@ def validate_data(
             pipeline=spec.name,
             span=subject.span,
             speaks_of=spoken,
-            checks=tuple(silenced(checks, spec.data_gate.silenced, subject.span)),
+            checks=tuple(silenced(masked(spec, checks), spec.data_gate.silenced, subject.span)),
             evidence=evidence,
         )
 

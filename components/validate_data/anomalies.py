@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from pydantic import JsonValue
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 
 from components import schema as contract
 from components import statistics as stats
 from components.validate_data import bounds
+from components.validate_data.rows import Offence
 from components.verdict import Check, Status
 
 Info = anomalies_pb2.AnomalyInfo
@@ -37,19 +39,28 @@ ABSENT = {
     Info.FEATURE_TYPE_LOW_NUMBER_PRESENT,
 }
 STRANGE = {Info.ENUM_TYPE_UNEXPECTED_STRING_VALUES}
-RANGE = {
-    Info.INT_TYPE_SMALL_INT,
-    Info.INT_TYPE_BIG_INT,
-    Info.FLOAT_TYPE_SMALL_FLOAT,
-    Info.FLOAT_TYPE_BIG_FLOAT,
+SMALL = {Info.INT_TYPE_SMALL_INT, Info.FLOAT_TYPE_SMALL_FLOAT}
+RANGE = {Info.INT_TYPE_BIG_INT, Info.FLOAT_TYPE_BIG_FLOAT, *SMALL}
+OFFENCES: dict[int, Offence] = {
+    **dict.fromkeys(ABSENT, "missing"),
+    **dict.fromkeys(STRANGE, "unknown"),
+    **dict.fromkeys(RANGE, "above"),
+    **dict.fromkeys(SMALL, "below"),
 }
 DISTANCES = {"L_INFTY": "L∞", "JENSEN_SHANNON_DIVERGENCE": "Jensen–Shannon divergence"}
 
 
-def contract_checks(found: Any, schema: Any, statistics: Any, source: str) -> list[Check]:
+def contract_checks(
+    found: Any,
+    schema: Any,
+    statistics: Any,
+    source: str,
+    offending: Callable[[Any, Offence], dict[str, JsonValue]],
+) -> list[Check]:
     """Return a check for every column of the schema: that it holds, or one for each way it does not.
 
-    `found`: the `Anomalies` of the TRAINING environment; `source`: the schema's file, for messages.
+    `found`: the `Anomalies` of the TRAINING environment; `source`: the schema's file, for messages;
+    `offending`: a column's `Feature` and what offends → the rows that do.
     """
     columns, described = stats.by_column(statistics), {f.name: f for f in schema.feature}
     checks = []
@@ -57,6 +68,7 @@ def contract_checks(found: Any, schema: Any, statistics: Any, source: str) -> li
         feature, seen = described.get(column), columns.get(column)
         told = _told(reason, feature, seen, statistics.num_examples)
         message = f"{column} {told[0]}; {told[1]} ({source})" if told else ""
+        offence = OFFENCES.get(reason.type)
         checks.append(
             Check(
                 name="contract",
@@ -65,6 +77,7 @@ def contract_checks(found: Any, schema: Any, statistics: Any, source: str) -> li
                 seen=told[0] if told else reason.short_description,
                 expected=told[1] if told else bounds.allowed(feature),
                 message=message or f"{column}: {reason.description.strip()} ({source})",
+                values=offending(feature, offence) if feature and offence else {},
             )
         )
     offended = {check.subject for check in checks}
@@ -220,8 +233,7 @@ def _told(reason: Any, feature: Any, seen: Any, rows: int) -> tuple[str, str] | 
         values = reason.description.rpartition("schema:")[2].strip(" .")
         return f"holds {values}", bounds.allowed(feature)
     if reason.type in RANGE:
-        small = reason.type in (Info.INT_TYPE_SMALL_INT, Info.FLOAT_TYPE_SMALL_FLOAT)
         least, most = bounds.extremes(seen)
-        side = f"falls to {least:g}" if small else f"rises to {most:g}"
+        side = f"falls to {least:g}" if reason.type in SMALL else f"rises to {most:g}"
         return side, f"{bounds.allowed_range(feature)} is allowed"
     return None

@@ -7,13 +7,14 @@ window before it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
 from components import schema, statistics
 from components.schema import SERVING, TRAINING
-from components.validate_data import anomalies
+from components.validate_data import anomalies, rows
 from components.validate_data.subject import Subject
 from components.verdict import Check, Status
 
@@ -32,7 +33,7 @@ def checks(subject: Subject) -> tuple[list[Check], Any]:
     usual = before.num_examples / len(window) if before else None
     made = [
         *anomalies.dataset_checks(found, source),
-        *anomalies.contract_checks(found, reviewed, now, source),
+        *anomalies.contract_checks(found, reviewed, now, source, partial(rows.offending, subject)),
         anomalies.serving_check(serving, found, fed, source),
         anomalies.volume_check(found, reviewed, now.num_examples, usual, source),
     ]

@@ -19,9 +19,11 @@ def figures(subject: Subject) -> dict[str, JsonValue]:
     window = subject.window
     before = statistics.merge([statistics.read(h) for h in window]) if window else None
     past = statistics.by_column(before) if before else {}
+    hidden = subject.spec.data_gate.sensitive
     rows = [
         _row(column, feature, now.num_examples, past.get(column), before)
         for column, feature in statistics.by_column(now).items()
+        if column not in hidden
     ]
     return {
         "rows": now.num_examples,
