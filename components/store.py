@@ -22,9 +22,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, JsonValue
 
-from components import home, provenance
+from components import home, provenance, records
 from components.errors import SluiceError
 from components.files import exclusive, flush, sha256, write_atomically
 
@@ -144,7 +144,7 @@ def once(
                 cpu_seconds=round(_cpu_seconds() - cpu, 3),
                 peak_memory_mb=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
             )
-            write_atomically(draft.folder / MANIFEST, manifest.model_dump_json(indent=2))
+            write_atomically(draft.folder / MANIFEST, records.text(manifest, indent=2))
             for name in files:
                 flush(draft.folder / name)
             draft.folder.rename(folder)
@@ -159,10 +159,10 @@ def once(
 def load(folder: Path) -> Artifact:
     """Return the artifact in `folder`; raise SluiceError unless every file is there, unchanged."""
     try:
-        manifest = Manifest.model_validate_json((folder / MANIFEST).read_bytes())
+        manifest = records.parse(Manifest, (folder / MANIFEST).read_bytes())
     except FileNotFoundError:
         raise SluiceError(f"{folder} is no finished artifact: it has no {MANIFEST}") from None
-    except (ValidationError, OSError) as error:
+    except (ValueError, OSError) as error:
         problem = str(error).splitlines()[0]
         raise SluiceError(f"{folder / MANIFEST} cannot be read: {problem}") from error
     for name, digest in manifest.files.items():
@@ -223,6 +223,8 @@ def pointed(pipeline: str, pointer: Path) -> Artifact | None:
         return load(root(pipeline) / pointer.read_text())
     except FileNotFoundError:
         return None
+    except ValueError as error:  # such as bytes that are no text
+        raise SluiceError(f"{pointer} is torn: {error}") from error
 
 
 def _files(folder: Path) -> list[str]:

@@ -175,15 +175,24 @@ def test_a_manifest_torn_anywhere_is_never_taken_for_whole(
     assert store.load(made().folder).digest == artifact.digest
 
 
-@pytest.mark.parametrize("field", ["files", "digest"])
-def test_a_manifest_that_was_edited_is_never_taken_for_whole(field: str) -> None:
+@pytest.mark.parametrize(
+    "edit", [{"files": {}}, {"digest": "0" * 64}, {"inputs": {}}, {"facts": {"rows": 4}}]
+)
+def test_a_manifest_that_was_edited_is_never_taken_for_whole(edit: dict) -> None:
     artifact = made()
     path = artifact.folder / store.MANIFEST
-    said = json.loads(path.read_text())
-    said[field] = {} if field == "files" else "0" * 64
-    path.write_text(json.dumps(said))
-    with pytest.raises(SluiceError, match="does not add up"):
+    path.write_text(json.dumps({**json.loads(path.read_text()), **edit}))
+    with pytest.raises(SluiceError, match="seal is broken"):
         store.load(artifact.folder)
+
+
+def test_a_pointer_that_is_torn_is_told(home: Path) -> None:
+    pointer = store.root("p") / "latest"
+    store.point(pointer, made())
+    for torn in (b"\xff", b"thing/\0", b"thing/2013"):
+        pointer.write_bytes(torn)
+        with pytest.raises(SluiceError):
+            store.pointed("p", pointer)
 
 
 @given(parts=st.dictionaries(st.text(max_size=8), st.text(max_size=8), min_size=2, max_size=6))
