@@ -17,7 +17,7 @@ from components.errors import UsageError
 
 
 class Admission(BaseModel):
-    """Who let which examples in, when and why. It speaks of one digest: other rows are judged anew."""
+    """Who let which examples in, when and why. It speaks of one span and digest: others are judged."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -47,15 +47,14 @@ def admit(pipeline: str, span: str, examples: str, because: str) -> Admission:
     return admission
 
 
-def admissions(pipeline: str) -> dict[str, Admission]:
-    """Return the admissions of a pipeline by digest of the examples."""
-    return {entry.examples: entry for entry in records.read(_path(pipeline), Admission)}
+def admissions(pipeline: str) -> dict[tuple[str, str], Admission]:
+    """Return the admissions of a pipeline by span and digest: a day sent again is let in anew."""
+    return {(one.span, one.examples): one for one in records.read(_path(pipeline), Admission)}
 
 
 def among(pipeline: str, digests: Mapping[str, str]) -> dict[str, str]:
     """Return those of `digests` (span → digest of examples) that a person let in."""
-    let_in = admissions(pipeline)
-    return {span: digest for span, digest in digests.items() if digest in let_in}
+    return dict(digests.items() & admissions(pipeline).keys())
 
 
 def _path(pipeline: str) -> Path:

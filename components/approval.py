@@ -27,8 +27,9 @@ class Approval:
 
     `model`: digest of the candidate; `baseline`: digest of the model it was judged against, or
     `none`; `examples`: span → digest of every span it was trained or judged on; `data`: span →
-    the data gate's verdict on it; `admitted`: span → the admission of a refused one; `judgement`
-    and `infra`: the verdicts of the model gate and the infra gate.
+    the data gate's latest verdict on it; `own`: what that gate told this run of its own span;
+    `admitted`: span → the admission of a refused one; `judgement` and `infra`: the verdicts of the
+    model gate and the infra gate.
     """
 
     pipeline: str
@@ -37,6 +38,7 @@ class Approval:
     baseline: str
     examples: Mapping[str, str]
     data: Mapping[str, Verdict]
+    own: Verdict
     admitted: Mapping[str, Admission]
     judgement: Verdict
     infra: Verdict
@@ -46,7 +48,9 @@ class Approval:
         if not self.examples or self.span not in self.examples:
             raise NotApproved(f"{self._who} does not include the examples of its own span")
         for span, digest in self.examples.items():
-            self._span_may_train(span, digest)
+            self._may_train(span, digest, self.data.get(span))
+        # The same rows may pass for another run: after another history, by another schema.
+        self._may_train(self.span, self.examples[self.span], self.own)
         self._opened(self.judgement, "model", self.span)
         self._opened(self.infra, "infra", self.span)
         about_model = {"model": self.model, "baseline": self.baseline}
@@ -58,8 +62,7 @@ class Approval:
     def _who(self) -> str:
         return f"model {self.model[:12]} of {self.pipeline} {self.span}"
 
-    def _span_may_train(self, span: str, digest: str) -> None:
-        verdict = self.data.get(span)
+    def _may_train(self, span: str, digest: str, verdict: Verdict | None) -> None:
         if verdict is None:
             raise NotApproved(f"{self._who}: there is no data verdict on {span}")
         self._speaks_of(verdict, {"examples": digest})

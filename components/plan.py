@@ -6,6 +6,7 @@ imports what the step needs only then: reading this module costs no TensorFlow.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -13,12 +14,15 @@ from datetime import UTC, datetime
 
 from components import admissions, gates, ledger, pipelines, runs, store, window
 from components.approval import EXAMPLES, NO_BASELINE, Approval
-from components.errors import Halted, UsageError
+from components.errors import Halted, SluiceError, UsageError
 from components.ledger import Release
 from components.runs import Run, StepRecord
 from components.spec import Spec
 from components.store import Artifact
 from components.verdict import Status, Verdict
+from components.window import Window
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,7 @@ def validate_data(what: Spec, run: Run) -> Artifact:
     from components.validate_data import validate_data as judge
 
     for examples in window.examples_of(run):
-        if examples.manifest.span != run.span and window.judged(what, examples):
+        if examples.manifest.span != run.span and _has_answer(what, examples):
             continue
         history = [
             statistics_of(what, earlier) for earlier in window.accepted_before(what, run, examples)
@@ -89,22 +93,35 @@ def validate_data(what: Spec, run: Run) -> Artifact:
     return verdict
 
 
+def _has_answer(what: Spec, examples: Artifact) -> bool:
+    """Say whether the data gate has judged these examples; torn, or unable to measure, is no answer."""
+    try:
+        verdict = window.judged(what, examples)
+    except SluiceError as torn:
+        log.warning("%s; %s is judged anew", torn, examples.manifest.span)
+        return False
+    return verdict is not None and gates.read(verdict).status is not Status.ERROR
+
+
 def transform(what: Spec, run: Run) -> Artifact:
     """Take the preprocessing's constants from the statistics of the spans that train."""
-    from components.describe import describe as statistics_of
-    from components.transform import transform as constants_of
-
-    chosen = window.choose(what, run)
-    return constants_of(what, run.span, [statistics_of(what, e) for e in chosen.train])
+    return _constants(what, run, window.choose(what, run))
 
 
 def train(what: Spec, run: Run) -> Artifact:
-    """Train the candidate."""
+    """Train the candidate, with constants of the very spans that it trains on."""
     from components.train import train as fit
 
     chosen = window.choose(what, run)
-    constants = runs.artifact(run, "transform")
+    constants = _constants(what, run, chosen)
     return fit(what, run.span, chosen.train, constants, _baseline(run.pipeline))
+
+
+def _constants(what: Spec, run: Run, chosen: Window) -> Artifact:
+    from components.describe import describe as statistics_of
+    from components.transform import transform as constants_of
+
+    return constants_of(what, run.span, [statistics_of(what, e) for e in chosen.train])
 
 
 def evaluate(what: Spec, run: Run) -> Artifact:
@@ -151,7 +168,8 @@ def approval(what: Spec, run: Run) -> Approval:
         baseline=baseline.model if baseline else NO_BASELINE,
         examples=digests,
         data={e.manifest.span: gates.read(v) for e in used if (v := window.judged(what, e))},
-        admitted={e.manifest.span: let_in[e.digest] for e in used if e.digest in let_in},
+        own=gates.read(runs.artifact(run, "validate_data")),
+        admitted={span: let_in[span, d] for span, d in digests.items() if (span, d) in let_in},
         judgement=judgement,
         infra=gates.read(runs.artifact(run, "validate_infra")),
     )
@@ -220,7 +238,7 @@ def _admitted(run: Run, verdict: Verdict) -> bool:
     """Say whether a person let in the very examples that the data gate refused."""
     if verdict.gate != "data":
         return False
-    return verdict.speaks_of.get("examples") in run.admitted.values()
+    return run.admitted.get(verdict.span, "") == verdict.speaks_of.get("examples")
 
 
 def _record(

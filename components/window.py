@@ -81,7 +81,7 @@ def _let_in(what: Spec, span: str) -> Artifact | None:
     verdict = judged(what, examples) if examples else None
     if examples is None or verdict is None:
         return None
-    admitted = examples.digest in admissions.admissions(what.name)
+    admitted = (span, examples.digest) in admissions.admissions(what.name)
     return examples if admitted or gates.read(verdict).passed else None
 
 
@@ -93,7 +93,8 @@ def accepted(what: Spec, run: Run, examples: Artifact) -> bool:
     verdict = judged(what, examples)
     if verdict is None:
         return False
-    return examples.digest in run.admitted.values() or gates.read(verdict).passed
+    admitted = run.admitted.get(examples.manifest.span) == examples.digest
+    return admitted or gates.read(verdict).passed
 
 
 def judged(what: Spec, examples: Artifact) -> Artifact | None:

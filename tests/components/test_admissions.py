@@ -29,13 +29,15 @@ def test_an_admission_is_recorded_with_who_when_and_why() -> None:
     assert entry.at.tzinfo is not None
 
 
-def test_an_admission_speaks_of_one_digest_of_one_pipeline() -> None:
+def test_an_admission_speaks_of_one_digest_of_one_span_of_one_pipeline() -> None:
     admissions.admit("p", "2013-02-08", "digest", "because")
-    assert set(admissions.admissions("p")) == {"digest"}
+    assert set(admissions.admissions("p")) == {("2013-02-08", "digest")}
     assert admissions.admissions("q") == {}
+    sent_again = {"2013-02-08": "digest", "2013-02-09": "digest", "2013-02-10": "other"}
+    assert admissions.among("p", sent_again) == {"2013-02-08": "digest"}
 
 
 def test_the_latest_admission_of_the_same_examples_counts() -> None:
     admissions.admit("p", "2013-02-08", "digest", "first")
     admissions.admit("p", "2013-02-08", "digest", "second")
-    assert admissions.admissions("p")["digest"].because == "second"
+    assert admissions.admissions("p")["2013-02-08", "digest"].because == "second"

@@ -48,6 +48,7 @@ def complete(draw: st.DrawFn) -> dict:
         "examples": examples,
         "data": {s: verdict("data", s, examples=d) for s, d in examples.items()},
         "admitted": {},
+        "own": verdict("data", used[-1], examples=examples[used[-1]]),
         "judgement": verdict("model", used[-1], model=model, baseline=baseline, **judged),
         "infra": verdict("infra", used[-1], model=model),
     }
@@ -64,7 +65,7 @@ def with_verdict(parts: dict, place: str, verdict: Verdict) -> dict:
 
 
 def places(parts: dict) -> st.SearchStrategy[str]:
-    return st.sampled_from([*parts["data"], "judgement", "infra"])
+    return st.sampled_from([*parts["data"], "own", "judgement", "infra"])
 
 
 @given(complete())
@@ -162,7 +163,8 @@ def test_an_admission_opens_the_data_gate_for_its_own_rows_only(parts, shut, fie
         by="someone",
         at=datetime.now(UTC),
     )
-    given_in = {**with_verdict(parts, span, refused), "admitted": {span: admission}}
+    given_in = {**with_verdict(parts, span, refused), "own": refused}
+    given_in["admitted"] = {span: admission}
     assert Approval(**given_in)
     other = admission.model_copy(update={field: "another"})
     with pytest.raises(NotApproved):

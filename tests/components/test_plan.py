@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import pytest
@@ -157,6 +158,53 @@ def test_the_proof_covers_what_the_model_was_trained_on(house):
     window.remember(trained_on, refused)
     with pytest.raises(NotApproved, match="data gate halted"):
         plan.approval(house.spec, run)
+
+
+def test_a_run_that_its_own_data_gate_halted_is_not_released_on_what_another_was_told(house):
+    """The same rows may pass by another schema, or after another history."""
+    run = house.open(SPAN)
+    house.go(run, upto="validate_infra")
+    told = runs.steps(run)["validate_data"]
+    shut(house, "data")
+    own = window.examples_of(run)[-1]
+    about = {"examples": own.digest, "statistics": "by the schema of this run"}
+    refused = house._judge("validate_data", "data", SPAN, about, own.digest)
+    where = str(refused.folder.relative_to(store.root(NAME)))
+    runs.record(run, told.model_copy(update={"outcome": "halted", "artifact": where}))
+    with pytest.raises(NotApproved, match="data gate halted"):
+        plan.approval(house.spec, run)
+
+
+def test_the_constants_are_those_of_the_spans_that_train(house, monkeypatch):
+    """A span that is refused between two steps leaves the preprocessing too, not the rows alone."""
+    run = house.open(SPAN)
+    house.go(run, upto="transform")
+    before = runs.artifact(run, "transform")
+    refused = window.examples_of(run)[0]
+    monkeypatch.setattr(
+        window, "accepted", lambda what, run, examples: examples.digest != refused.digest
+    )
+    plan.perform(plan.STEPS["train"], NAME, run.id)
+    model = runs.artifact(run, "train")
+    assert model.manifest.inputs["transform"] != before.digest
+    assert f"examples/{refused.manifest.span}" not in model.manifest.inputs
+
+
+@pytest.mark.parametrize("trouble", ["the verdict is torn", "the gate could not measure"])
+def test_an_older_span_without_an_answer_is_judged_anew(house, trouble):
+    first = house.open("2013-01-02")
+    if trouble == "the gate could not measure":
+        shut(house, "data", Status.ERROR)
+    for step in ("describe", "validate_data"):
+        with suppress(Halted):
+            plan.perform(plan.STEPS[step], NAME, first.id)
+    house.decide = lambda gate, subject: Status.PASSED
+    older = window.examples_of(first)[-1]
+    if trouble == "the verdict is torn":
+        window.judged(house.spec, older).file("verdict.json").unlink()
+    run = house.open(SPAN)
+    house.go(run, upto="validate_infra")
+    assert gates.read(window.judged(house.spec, older)).passed
 
 
 def test_an_admission_lets_the_refused_span_through_for_the_same_rows(house):

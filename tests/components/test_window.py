@@ -129,6 +129,20 @@ def test_an_admission_of_other_rows_lets_nothing_in(flights: spec.Spec) -> None:
     assert not window.accepted(flights, opened(flights, [second]), second)
 
 
+def test_an_admission_of_a_day_lets_no_other_day_with_the_same_rows_in(flights: spec.Spec) -> None:
+    def build(draft: store.Draft) -> dict:
+        (draft.folder / "examples.parquet").write_text("the same file, sent again")
+        return {}
+
+    there = [store.once("examples", "flights", s, inputs={}, build=build) for s in REACH[-2:]]
+    assert there[0].digest == there[1].digest
+    for one in there:
+        judge(one, Status.FAILED)
+    admissions.admit("flights", REACH[-2], there[0].digest, "the first delivery was fine")
+    run = opened(flights, there)
+    assert [window.accepted(flights, run, one) for one in there] == [True, False]
+
+
 def test_the_latest_verdict_counts(flights: spec.Spec) -> None:
     one = examples(SPAN)
     judge(one, Status.PASSED, at="first")
