@@ -198,6 +198,17 @@ def test_a_broken_rule_shows_a_few_rows_the_key_first(flights: spec.Spec, alone:
     )
 
 
+def test_a_broken_rule_shows_the_columns_that_it_speaks_of(
+    flights: spec.Spec, alone: Faulty
+) -> None:
+    (flights.folder / "rules" / "windy.sql").write_text(
+        "-- There is no wind, nor warmth.\n\n"
+        "SELECT *, Wind_Speed * 1.6 AS kmh FROM examples -- and no humid\nWHERE TEMP > 0"
+    )
+    (row, *_) = of_rules(alone())["windy"].values["examples"]
+    assert list(row) == ["carrier", "flight", "origin", "minute", "temp", "wind_speed", "kmh"]
+
+
 def test_what_is_sensitive_is_shown_nowhere_on_the_page(flights: spec.Spec, alone: Faulty) -> None:
     (flights.folder / "rules" / "newark.sql").write_text(
         RULE.replace("SELECT", "SELECT distance, 'as ' || distance AS told,")

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from components.validate_data.subject import Subject
 from components.verdict import Check, Status
 
 COMMENTS = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
-BEFORE = re.compile(r"\bbefore\b", re.IGNORECASE)
+WORD = re.compile(r"\w+")
 
 
 def checks(subject: Subject) -> list[Check]:
@@ -43,8 +43,8 @@ def checks(subject: Subject) -> list[Check]:
 
 
 def _asked(db: Any, subject: Subject, rule: Rule) -> Check:
-    looks_back = BEFORE.search(COMMENTS.sub("", rule.path.read_text()))
-    if looks_back and subject.learning:
+    words = set(WORD.findall(COMMENTS.sub("", rule.path.read_text()).lower()))
+    if "before" in words and subject.learning:
         return Check(
             name="rule", subject=rule.name, status=Status.SKIPPED, message=subject.learning
         )
@@ -64,16 +64,20 @@ def _asked(db: Any, subject: Subject, rule: Rule) -> Check:
         seen=seen,
         expected=f"at most {100 * rule.share:g} % of rows" if rule.share else "no row",
         message="" if holds else f"{seen} break the rule: {rule.sentence} ({rule.file})",
-        values={} if holds else {"rows affected": broken, "examples": _few(db, subject)},
+        values={} if holds else {"rows affected": broken, "examples": _few(db, subject, words)},
     )
 
 
-def _few(db: Any, subject: Subject) -> list[Any]:
-    """Return a few of the rows that break a rule, in the order of the key where they have it."""
-    columns = [row[0] for row in db.execute("DESCRIBE broken").fetchall()]
-    order = ", ".join(name(c) for c in subject.spec.key if c in columns) or "ALL"
-    found = db.execute(f"FROM broken ORDER BY {order} LIMIT {rows.FEW}").fetchall()
-    return rows.shown(subject.spec, (dict(zip(columns, row, strict=True)) for row in found))
+def _few(db: Any, subject: Subject, words: Collection[str]) -> list[Any]:
+    """Return a few of the rows that break a rule: the key, and the columns that the rule speaks of."""
+    found = [row[0] for row in db.execute("DESCRIBE broken").fetchall()]
+    known, key = subject.table.column_names, subject.spec.key
+    columns = [c for c in found if c in key or c.lower() in words or c not in known] or found
+    order = ", ".join(name(c) for c in key if c in found) or "ALL"
+    told = db.execute(
+        f"SELECT {', '.join(map(name, columns))} FROM broken ORDER BY {order} LIMIT {rows.FEW}"
+    ).fetchall()
+    return rows.shown(subject.spec, (dict(zip(columns, row, strict=True)) for row in told))
 
 
 @contextmanager
