@@ -3,8 +3,9 @@
     var/store/<pipeline>/examples/<span>/<key>/examples.parquet   the rows, immutable
                                          /current                 names the latest of a span
 
-An older span of the window that is not there, or not fit, is a hole: told, and not fatal. The run's
-own span that is not there is a halt, with a verdict of the arrival gate.
+An older span of the window that is not there, or not fit, is a hole: told, and not fatal. One that the
+data gate refused is read again, since it may have been delivered again. The run's own span that is not
+there is a halt, with a verdict of the arrival gate.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from components import gates, home, ledger, schema, spans, store
+from components import gates, home, ledger, quarantine, schema, spans, store
 from components.errors import SluiceError, UsageError
 from components.ingest import arrival
 from components.ingest.arrival import FILE, Arrived
@@ -45,7 +46,7 @@ class Arrivals:
 
 
 def ingest_window(spec: Spec, span: str) -> Arrivals:
-    """Take in a span, and the older spans of its window that have no examples yet.
+    """Take in a span, and the older spans of its window that have no examples, or refused ones.
 
     A span that is refused is on record under the digest of the reason. One older than the model now
     serving keeps its digest, so that a release of the very same input is known again.
@@ -110,16 +111,22 @@ def _older(spec: Spec, span: str) -> tuple[dict[str, str], dict[str, str]]:
     holes: dict[str, str] = {}
     older = spec.window_of(span)[:-1]
     for number, key in enumerate(older, 1):
-        examples = _taken_in(spec, key)
-        if examples is None:
-            try:
-                examples = ingest(spec, key)
-            except Refused as refused:
+        known = _taken_in(spec, key)
+        if known and not quarantine.holds(spec, known):
+            digests[key] = known.digest
+            continue
+        try:
+            examples = ingest(spec, key)
+        except Refused as refused:
+            log.warning("%s stays out of the window: %s", key, refused)
+            if known:  # refused as it came, and kept
+                digests[key] = known.digest
+            else:
                 holes[key] = str(refused)
-                log.warning("%s stays out of the window: %s", key, refused)
-                continue
-            log.info("took in %s, %d of %d: %s", key, number, len(older), examples.facts["summary"])
+            continue
         digests[key] = examples.digest
+        if not known or known.digest != examples.digest:
+            log.info("took in %s, %d of %d: %s", key, number, len(older), examples.facts["summary"])
     return digests, holes
 
 
