@@ -1,4 +1,4 @@
-"""Describe a span: TensorFlow Data Validation's statistics of its examples, and the span's profile.
+"""Describe a span: TensorFlow Data Validation's statistics of its rows, and their profile.
 
 What follows looks at these alone: the data gate, the drift against earlier spans, the constants of
 the preprocessing. TFDV's Beam path gives the same for 17 to 28 times the CPU.
@@ -6,16 +6,18 @@ the preprocessing. TFDV's Beam path gives the same for 17 to 28 times the CPU.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import JsonValue
 
-from components import profile, schema, statistics, store
+from components import profile, schema, served, statistics, store
 from components.errors import SluiceError
 from components.ingest import FILE as EXAMPLES
+from components.served import Log
 from components.spec import Spec
 from components.store import Artifact, Draft
 
@@ -36,35 +38,69 @@ def describe(spec: Spec, examples: Artifact) -> Artifact:
     bound that moves is judged anew over the same statistics. Raises SluiceError when rows were lost
     on the way through TFDV, whose parallel paths are known to have lost some.
     """
+
+    def rows() -> tuple[pa.Table, JsonValue]:
+        return pq.read_table(examples.file(EXAMPLES)), examples.facts["rows"]
+
+    span = examples.manifest.span
+    facts = {"digests": examples.facts.get("digests", {})}  # known again when the rows are gone
+    return _once("statistics", spec, span, {"examples": examples.digest}, rows, facts=facts)
+
+
+def describe_served(spec: Spec, log: Log) -> Artifact:
+    """Return the same of the rows that a log holds.
+
+    A file more in the log, or another column that the model is fed, and they are made again. Raises
+    SluiceError for a log that cannot be read.
+    """
+
+    def rows() -> tuple[pa.Table, JsonValue]:
+        table = served.read(spec, log)
+        return table, table.num_rows
+
+    fed = {feature.name: feature.dtype for feature in schema.inputs(schema.load(spec.schema_path))}
+    asked = {"columns": fed, "model": spec.serving.name}
+    return _once("served", spec, log.span, log.files, rows, parameters=asked)
+
+
+def _once(
+    kind: str,
+    spec: Spec,
+    span: str,
+    inputs: Mapping[str, str],
+    rows: Callable[[], tuple[pa.Table, JsonValue]],
+    *,
+    facts: Mapping[str, Any] = MappingProxyType({}),
+    parameters: Mapping[str, Any] = MappingProxyType({}),
+) -> Artifact:
+    """Return the statistics of some rows, `rows` giving them and how many there must be."""
     categories = _categorical_integers(spec)
-    rows = examples.facts["rows"]
 
     def build(draft: Draft) -> Mapping[str, JsonValue]:
-        table = pq.read_table(examples.file(EXAMPLES)).combine_chunks()
+        table, expected = rows()
         made = _statistics(table, categories)
         seen = made.datasets[0].num_examples
-        if seen != rows:
+        if seen != expected:
             raise SluiceError(
-                f"TFDV counted {seen} of the {rows} rows of {examples.manifest.span}; run again, "
+                f"TFDV counted {seen} of the {expected} rows of {span}; run again, "
                 "and if it stays, its version is not to be trusted"
             )
         (draft.folder / statistics.FILE).write_bytes(made.SerializeToString(deterministic=True))
         profile.profile(table, categories).save(draft.folder / profile.FILE)
         columns = len(made.datasets[0].features)
         told = f"{columns} columns over {seen} rows"
-        # By these the rows are known again when they are gone.
-        digests = examples.facts.get("digests", {})
-        return {"summary": told, "rows": seen, "columns": columns, "digests": digests}
+        return {"summary": told, "rows": seen, "columns": columns, **facts}
 
     return store.once(
-        "statistics",
+        kind,
         spec.name,
-        examples.manifest.span,
-        inputs={"examples": examples.digest},
+        span,
+        inputs=inputs,
         parameters={
             "categorical_integers": list(categories),
             "profile": profile.VERSION,
             **OPTIONS,
+            **parameters,
         },
         build=build,
     )
@@ -84,6 +120,10 @@ def _statistics(table: pa.Table, categories: Sequence[str]) -> Any:
     for name in categories:
         feature = contract.feature.add(name=name, type=schema_pb2.INT)
         feature.int_domain.is_categorical = True
-    batch = table_util.CanonicalizeRecordBatch(table.to_batches(max_chunksize=len(table))[0])
+    # Column by column, since a table without rows has no batch.
+    columns = [column.combine_chunks() for column in table.columns]
+    batch = pa.RecordBatch.from_arrays(columns, names=table.column_names)
     options = stats_options.StatsOptions(schema=contract, **OPTIONS)
-    return stats_impl.generate_statistics_in_memory(batch, options)
+    return stats_impl.generate_statistics_in_memory(
+        table_util.CanonicalizeRecordBatch(batch), options
+    )

@@ -2,6 +2,7 @@
 
 contract    the reviewed schema, by TensorFlow Data Validation     validate_data/contract.py
 integrity   what rows must be among themselves, whatever is usual  validate_data/integrity/
+skew        what is served, against what was trained on            validate_data/skew/
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pydantic import JsonValue
 from components import gates, rule
 from components.spec import Spec
 from components.store import Artifact, Draft
-from components.validate_data import contract, integrity
+from components.validate_data import contract, integrity, skew
 from components.validate_data.figures import figures
 from components.validate_data.rows import masked
 from components.validate_data.silence import silenced
@@ -56,11 +57,12 @@ def validate_data(
 
     before = {f"history/{h.manifest.span}": h.digest for h in history}
     rules = {file: digest for file, digest in spec.files.items() if f"/{rule.FOLDER}/" in file}
+    logged = {f"served/{subject.log.span}": subject.log.digest} if subject.log else {}
     return gates.judge(
         "validate_data",
         spec.name,
         subject.span,
-        inputs={**spoken, **before, **rules},
+        inputs={**spoken, **before, **rules, **logged},
         parameters={"data_gate": spec.data_gate.model_dump(mode="json")},
         look=look,
     )
@@ -77,5 +79,9 @@ def _integrity(subject: Subject, draft: Draft, evidence: dict[str, JsonValue]) -
     return integrity.checks(subject)
 
 
+def _skew(subject: Subject, draft: Draft, evidence: dict[str, JsonValue]) -> list[Check]:
+    return skew.checks(subject)
+
+
 Layer = Callable[[Subject, Draft, dict[str, JsonValue]], Sequence[Check]]
-LAYERS: dict[str, Layer] = {"contract": _contract, "integrity": _integrity}
+LAYERS: dict[str, Layer] = {"contract": _contract, "integrity": _integrity, "skew": _skew}

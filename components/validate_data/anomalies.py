@@ -131,7 +131,7 @@ def drift_checks(
         column = ".".join(info.path.step)
         moved = bounds.moved(now.get(column), before.get(column))
         for measure in info.drift_measurements:
-            seen, expected = _distance(measure)
+            seen, expected = distance(measure)
             told = f"{column} drifted from the {spans} spans before: {moved}({seen}; {expected}, {source})"
             checks.append(
                 Check(
@@ -161,7 +161,8 @@ def _bounded_in_drift(schema: Any) -> list[str]:
     ]
 
 
-def _distance(measure: Any) -> tuple[str, str]:
+def distance(measure: Any) -> tuple[str, str]:
+    """Return a measurement of drift or skew, and its bound, as texts."""
     kind = anomalies_pb2.DriftSkewInfo.Measurement.Type.Name(measure.type)
     told = DISTANCES.get(kind, kind.lower())
     return f"{told} {measure.value:.3g}", f"at most {measure.threshold:.3g}"

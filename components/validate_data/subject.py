@@ -10,8 +10,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from components import schema
+from components import schema, served
 from components.ingest import FILE
+from components.served import Log
 from components.spec import Spec
 from components.store import Artifact
 
@@ -54,6 +55,13 @@ class Subject:
         known = len(self.window)
         told = f"learning: {known} of {least} spans that it takes to know what is usual"
         return told if known < least else ""
+
+    @cached_property
+    def log(self) -> Log | None:
+        """Return the latest log of served rows, of the span or of one in the window, as it lies now."""
+        spans = [self.span, *(h.manifest.span for h in reversed(self.window))]
+        logs = (served.find(self.spec.name, span) for span in spans)
+        return next((log for log in logs if log), None)
 
     @property
     def schema(self) -> Any:
