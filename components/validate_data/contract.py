@@ -24,9 +24,7 @@ def checks(subject: Subject) -> tuple[list[Check], Any]:
     reviewed, source = subject.schema, subject.schema_name
     now = statistics.read(subject.described)
     window = subject.window
-    before = None
-    if not subject.learning:
-        before = statistics.merge([statistics.read(h) for h in window])
+    before = None if subject.learning else subject.before
     found = trained(reviewed, now, before, len(window))
     fed = [feature.name for feature in schema.inputs(reviewed)]
     serving = served(reviewed, now)

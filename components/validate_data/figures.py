@@ -16,8 +16,7 @@ TOP = 3  # values of a category that the page shows
 def figures(subject: Subject) -> dict[str, JsonValue]:
     """Return rows, spans and columns, against the accepted spans of the window before."""
     now = statistics.read(subject.described)
-    window = subject.window
-    before = statistics.merge([statistics.read(h) for h in window]) if window else None
+    window, before = subject.window, subject.before
     past = statistics.by_column(before) if before else {}
     hidden = subject.spec.data_gate.sensitive
     rows = [

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from components import schema, served
+from components import schema, served, statistics
 from components.ingest import FILE
 from components.served import Log
 from components.spec import Spec
@@ -47,6 +47,11 @@ class Subject:
     def window(self) -> Sequence[Artifact]:
         """Return the statistics of the accepted spans of the window before it, oldest first."""
         return self.history[-(self.spec.window.length - 1) :]
+
+    @cached_property
+    def before(self) -> Any:
+        """Return the statistics of the window's rows together, or None where it holds no span."""
+        return statistics.merge([statistics.read(h) for h in self.window]) if self.window else None
 
     @property
     def learning(self) -> str:

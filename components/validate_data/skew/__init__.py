@@ -42,7 +42,8 @@ def checks(subject: Subject) -> list[Check]:
     if rows < least:
         return [_skipped(f"{rows} of {least} served rows that it takes are logged of {log.span}")]
     spans = {one.manifest.span: one for one in (*subject.window, subject.described)}
-    learned = statistics.by_column(statistics.merge([statistics.read(s) for s in spans.values()]))
+    parts = [subject.before, statistics.read(subject.described)]
+    learned = statistics.by_column(statistics.merge([part for part in parts if part]))
     return list(_columns(subject, served, spans[log.span], learned))
 
 
