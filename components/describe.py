@@ -78,7 +78,7 @@ def _once(
 
     def build(draft: Draft) -> Mapping[str, JsonValue]:
         table, expected = rows()
-        made = _statistics(table, categories)
+        made = statistics_of(table, categories)
         seen = made.datasets[0].num_examples
         if seen != expected:
             raise SluiceError(
@@ -111,7 +111,8 @@ def _categorical_integers(spec: Spec) -> Sequence[str]:
     return sorted(f.name for f in contract.feature if f.int_domain.is_categorical)
 
 
-def _statistics(table: pa.Table, categories: Sequence[str]) -> Any:
+def statistics_of(table: pa.Table, categories: Sequence[str]) -> Any:
+    """Return the `DatasetFeatureStatisticsList` of a table; `categories`: integers to be looked up."""
     from tensorflow_data_validation.statistics import stats_impl, stats_options
     from tensorflow_metadata.proto.v0 import schema_pb2
     from tfx_bsl.arrow import table_util

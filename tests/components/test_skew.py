@@ -321,9 +321,9 @@ def test_served_statistics_are_made_once_and_again_for_a_log_that_grew(
     flights: spec.Spec, examples: Artifact, week: list[Artifact], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[int] = []
-    real = describe._statistics
+    real = describe.statistics_of
     monkeypatch.setattr(
-        describe, "_statistics", lambda table, c: made.append(len(table)) or real(table, c)
+        describe, "statistics_of", lambda table, c: made.append(len(table)) or real(table, c)
     )
     described = describe.describe(flights, examples)
     log(flights, examples, 1100)

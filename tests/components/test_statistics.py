@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from itertools import accumulate
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -35,11 +34,10 @@ def rows(in_shared_house: spec.Spec, parts: list[Any]) -> pa.Table:
 
 
 @pytest.fixture
-def whole(in_shared_house: spec.Spec, rows: pa.Table, tmp_path: Path) -> Any:
+def whole(in_shared_house: spec.Spec, rows: pa.Table) -> Any:
     """TFDV's own statistics of all the rows."""
-    pq.write_table(rows, tmp_path / "all.parquet")
     categories = describe._categorical_integers(in_shared_house)
-    return describe._statistics(tmp_path / "all.parquet", categories).datasets[0]
+    return describe.statistics_of(rows, categories).datasets[0]
 
 
 def numeric(columns: dict[str, Any]) -> dict[str, Any]:
