@@ -1,5 +1,5 @@
 -- A carrier has the flight's number in the window before, too.
--- at most 40 % of rows
+-- at most 32 % of rows
 
 -- 0.8 % of an ordinary day's numbers are new, 21 % on the day of a new timetable.
 FROM examples

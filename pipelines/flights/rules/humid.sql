@@ -1,5 +1,5 @@
 -- The humidity is what temperature and dew point give, within 5 per cent.
--- at most 25 % of rows
+-- at most 20 % of rows
 
 -- The Magnus formula over water, with the coefficients of Alduchov & Eskridge (1996), in °C. A station
 -- that reports within the hour tells a humidity of another minute: so for 1 % of the flights of an

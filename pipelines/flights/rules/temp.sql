@@ -1,5 +1,5 @@
 -- The temperature changes by less than 10 °F from one hour to the next.
--- at most 10 % of rows
+-- at most 6 % of rows
 
 -- A front passed within an hour of 4 % of a day's flights in 2013, never more.
 WITH hourly AS (

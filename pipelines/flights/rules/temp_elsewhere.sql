@@ -1,5 +1,5 @@
 -- The temperature is within 20 °F of that at the other airports.
--- at most 5 % of rows
+-- at most 2.5 % of rows
 
 -- They lie within 20 miles; a sea breeze at Kennedy did this to 1.5 % of a day's flights in 2013.
 WITH hourly AS (
