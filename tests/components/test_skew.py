@@ -173,18 +173,18 @@ FAULTS: dict[str, tuple[Change, set[str], str]] = {
     "knots": (
         lambda asked: asked.assign(wind_speed=(asked.wind_speed / 1.15078).round()),
         {"wind_speed"},
-        "wind_speed has a fraction in 0 % of the values served, and in ",
+        "wind_speed has a fraction in 0 % of its values served, against ",
     ),
     "hours in UTC": (
         utc,
         {"hour", "minute"},
-        "of the rows served what no row of the window had: '",
+        "values that no row of the window had: '",
     ),
     "never sent": (
         lambda asked: asked.assign(humid=np.float32("nan")),
         {"humid"},
-        "humid is missing in 100 % of the rows served, and in 0 % of those trained on; 1500 rows "
-        f"served on {DAY}, 932 trained on",
+        "humid is missing in 100 % of the rows served, against 0 % of those trained on (1500 rows "
+        f"served on {DAY}, 932 trained on)",
     ),
     "empty texts": (
         lambda asked: asked.assign(dest=""),
@@ -194,17 +194,17 @@ FAULTS: dict[str, tuple[Change, set[str], str]] = {
     "missing now and then": (
         lambda asked: asked.assign(temp=asked.temp.where(np.arange(len(asked)) % 10 > 0)),
         {"temp"},
-        "temp is missing in 10 % of the rows served, and in 0 % of those trained on",
+        "temp is missing in 10 % of the rows served, against 0 % of those trained on",
     ),
     "lower case": (
         lambda asked: asked.assign(carrier=asked.carrier.str.lower()),
         {"carrier"},
-        "carrier has in 100 % of the rows served what no row of the window had: '",
+        "carrier is served with 100 % values that no row of the window had: '",
     ),
     "a space at the end": (
         lambda asked: asked.assign(dest=asked.dest + " "),
         {"dest"},
-        "dest has in 100 % of the rows served what no row of the window had: '",
+        "dest is served with 100 % values that no row of the window had: '",
     ),
     "weekdays from 0": (
         lambda asked: asked.assign(weekday=asked.weekday - 1),
@@ -214,12 +214,12 @@ FAULTS: dict[str, tuple[Change, set[str], str]] = {
     "swapped columns": (
         lambda asked: asked.assign(origin=asked.dest, dest=asked.origin),
         {"origin", "dest"},
-        "origin has in 100 % of the rows served what no row of the window had: '",
+        "origin is served with 100 % values that no row of the window had: '",
     ),
     "decimals cut off": (
         truncated,
         {"temp", "dewp", "humid", "wind_speed", "pressure"},
-        "temp has a fraction in 0 % of the values served, and in ",
+        "temp has a fraction in 0 % of its values served, against ",
     ),
     "one value all day": (
         stale,
@@ -229,7 +229,7 @@ FAULTS: dict[str, tuple[Change, set[str], str]] = {
     "missing sent as a value": (
         lambda asked: asked.assign(pressure=asked.pressure.fillna(0), visib=-999),
         {"visib", "pressure"},
-        "visib has in 100 % of the rows served what no row of the window had: -999 to -999; known",
+        "visib is served with 100 % values that no row of the window had: -999 to -999 (known",
     ),
 }
 
@@ -244,7 +244,7 @@ def test_a_fault_in_what_clients_send_halts_and_names_column_and_figures(
     assert told(found, Status.FAILED) == columns_of
     assert any(words in found[column].message for column in columns_of)
     for column in columns_of:
-        assert found[column].message.endswith(f"; 1500 rows served on {DAY}, 932 trained on")
+        assert found[column].message.endswith(f"(1500 rows served on {DAY}, 932 trained on)")
         assert found[column].seen
         assert found[column].expected
 

@@ -99,17 +99,17 @@ def _bounded(found: Any, column: str, sides: tuple[Side, Side], source: str) -> 
 
 
 def _check(column: str, answers: Sequence[Answer], compared: str) -> Check:
-    """Return one check of a column's answers: of those that matter, where some do."""
+    """Return one check of a column's answers, which tells of the worst of them."""
     status = min((a.status for a in answers), key=WORST.index)
-    shown = [a for a in answers if a.status is not Status.PASSED] or answers
-    told = "; and ".join(a.told for a in shown)
+    shown = [a for a in answers if a.status is status]
+    told = "; it ".join(a.told for a in shown)
     return Check(
         name="skew",
         status=status,
         subject=column,
         seen=", ".join(a.seen for a in shown),
         expected=", ".join(a.expected for a in shown if a.expected),
-        message=f"{column} {told}; {compared}" if status is not Status.PASSED else "",
+        message=f"{column} {told} ({compared})" if status is not Status.PASSED else "",
         values={a.name: a.value for a in answers},
     )
 

@@ -81,7 +81,7 @@ def missing(served: Side, trained: Side) -> Answer:
         served.missing,
         f"{now} missing",
         f"{then} missing",
-        f"is missing in {now} of the rows served, and in {then} of those trained on",
+        f"is missing in {now} of the rows served, against {then} of those trained on",
     )
 
 
@@ -98,8 +98,8 @@ def unheard_of(served: Side, learned: Any) -> Answer:
         share,
         f"{percent(share)} unheard of",
         "known in the window",
-        f"has in {percent(share)} of the rows served what no row of the window had: {strange}; "
-        f"known are {known}",
+        f"is served with {percent(share)} values that no row of the window had: {strange} "
+        f"(known are {known})",
     )
 
 
@@ -132,8 +132,7 @@ def fraction(served: Side, trained: Side) -> Answer:
         now,
         f"{percent(now)} with a fraction",
         f"{percent(then)} with a fraction",
-        f"has a fraction in {percent(now)} of the values served, and in {percent(then)} of those "
-        "trained on",
+        f"has a fraction in {percent(now)} of its values served, against {percent(then)} trained on",
     )
 
 
