@@ -13,10 +13,10 @@ export UV_HTTP_TIMEOUT ?= 300
 unexport PYTHONDONTWRITEBYTECODE PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs test lint bench
+.PHONY: help up down status logs test lint bench bench-gates
 
 help: ## show this
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
 up: $(STAMP) ## install, start the stack, land real flights, retrain on three days
 	@$(BIN)/sluice up
@@ -42,6 +42,10 @@ lint: $(STAMP) ## style, types, and the direction of imports
 
 bench: $(STAMP) ## measure: CPU seconds, memory and waiting, side by side
 	@$(BIN)/python -m benchmarks
+
+bench-gates: $(STAMP) ## how often the data gate is right, on dated tables and faulty copies
+	@$(UV) sync --frozen --quiet --group bench
+	@$(BIN)/python -m benchmarks.gates
 
 # What runs is asked and stopped with what is installed: a newer uv.lock waits for `make up`.
 $(BIN)/sluice:

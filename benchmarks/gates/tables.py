@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Literal
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from benchmarks.gates import made, packaged
@@ -114,8 +113,6 @@ def _edition() -> str:
 
 
 def _write(cut: Cut, path: Path) -> None:
-    order = pc.sort_indices(cut.rows, [(SPAN, "ascending"), ("__row", "ascending")])
-    rows = cut.rows.take(order).drop(["__row"])
     told = {
         "categories": sorted(cut.categories),
         "changes": sorted(cut.changes),
@@ -123,7 +120,7 @@ def _write(cut: Cut, path: Path) -> None:
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     torn = path.with_suffix(".torn")
-    pq.write_table(rows.replace_schema_metadata({"cut": json.dumps(told)}), torn)
+    pq.write_table(cut.rows.replace_schema_metadata({"cut": json.dumps(told)}), torn)
     torn.replace(path)
     for other in path.parent.glob(f"{path.stem.rsplit('-', 1)[0]}-??????????.parquet"):
         if other != path:
