@@ -46,6 +46,7 @@ def _figures(ordered: np.ndarray, starts: np.ndarray, counts: np.ndarray) -> dic
         "negative": float(np.searchsorted(ordered, 0)) / n,
         "whole": float(np.count_nonzero(ordered == np.rint(ordered))) / n,
         "distinct": len(starts) / n,
+        "once": float(np.count_nonzero(counts == 1)) / n,
         "top": float(counts.max()) / n,
         "mean": mean if math.isfinite(mean) else float(ordered[n // 2]),
         "spread": spread if math.isfinite(spread) else float(ordered[-1]),

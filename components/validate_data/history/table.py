@@ -1,0 +1,48 @@
+"""What is followed of a whole span: how many rows, how many repeat, and how columns hang together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from components.profile import Profile
+from components.profile.joint import BETWEEN
+from components.validate_data.history.columns import Statistic
+
+
+class Table:
+    """A span as a whole over the spans before; `statistics` and `past` as those of a column.
+
+    Beside every pair of columns, each column is asked how much it is tied to the others: the pairs'
+    dependences, weighted by the square of what is usual, so that those which tell nothing weigh nothing.
+    """
+
+    def __init__(self, past: Sequence[Profile]) -> None:
+        self.pairs = list(past[-1].pairs)
+        shared = np.array([self._shared(p) for p in past])
+        with np.errstate(all="ignore"):
+            usual = np.nan_to_num(np.nanmedian(shared, 0)) if self.pairs else np.zeros(0)
+        ends = [pair.split(BETWEEN) for pair in self.pairs]
+        self.tied = list(dict.fromkeys(name for pair in ends for name in pair))
+        member = np.array([[name in pair for pair in ends] for name in self.tied], float)
+        weight = member.reshape(len(self.tied), len(ends)) * usual**2
+        self.weight = weight / np.maximum((weight * usual).sum(1, keepdims=True), 1e-9)
+        noise = 0.5 / np.sqrt(float(np.median([p.rows for p in past])) + 1)
+        self.statistics = [
+            Statistic("", "rows", "rows", 2 * noise, "count"),
+            Statistic("", "repeated", "repeated", noise, "share"),
+            *(Statistic(name, "ties", "ties", noise, "plain") for name in self.tied),
+            *(Statistic(pair, "dependence", "pair", noise, "share") for pair in self.pairs),
+        ]
+        self.past = np.array([self.now(p) for p in past])
+
+    def _shared(self, profile: Profile) -> list[float]:
+        return [profile.pairs.get(pair, np.nan) for pair in self.pairs]
+
+    def now(self, profile: Profile) -> np.ndarray:
+        """Return the answers of a span, [J]."""
+        shared = np.array(self._shared(profile))
+        ties = np.nan_to_num(shared) @ self.weight.T
+        turned = np.arcsin(np.sqrt([profile.duplicates, *shared]))
+        return np.array([np.log(profile.rows + 1), turned[0], *ties, *turned[1:]])
