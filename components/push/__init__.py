@@ -56,9 +56,9 @@ def _settle(fleet: Fleet, base: Path, run: Run) -> None:
 
     They may have been serving it since: it is what a candidate has to follow, and be better than.
     """
-    highest = max(versions.there(base), default=run.version)
+    highest = max((v for v in versions.there(base) if v != run.version), default=None)
     of_it = [entry for entry in ledger.entries(run.pipeline) if entry.version == highest]
-    if highest == run.version or "released" in {entry.event for entry in of_it}:
+    if highest is None or "released" in {entry.event for entry in of_it}:
         return
     if not of_it:
         raise SluiceError(

@@ -20,7 +20,7 @@ import pytest
 from crashes import Killed
 from tiny_house import NAME, House
 
-from components import home, ledger, plan, push, runs, schema
+from components import home, ledger, plan, push, runs, schema, store
 from components.approval import NotApproved
 from components.errors import SluiceError
 from components.golden import asked_as, questions
@@ -284,6 +284,25 @@ def test_what_a_killed_push_left_and_cannot_end_well_is_taken_back(house, monkey
     assert release(house, run).version == answering(house) == run.version
     assert lines(left) == ["pushing", "refused"]
     assert str(left.version) not in on_disk()
+
+
+def test_nothing_follows_what_serves_when_the_ledger_has_lost_it(house, monkeypatch):
+    """Not even a push that was killed before, whose own version the servers see already."""
+    run, path = house.fresh(), store.root(NAME) / "ledger.jsonl"
+    killed_when_served(house, run, monkeypatch)
+    known = path.read_bytes()
+    try:
+        path.unlink()
+        plan.perform(plan.STEPS["evaluate"], NAME, run.id)  # against nothing: it passes
+        with pytest.raises(
+            SluiceError, match="the ledger has no line of it: remove it, or restore"
+        ):
+            release(house, run)
+        assert lines(run) == []
+    finally:
+        path.write_bytes(known)
+    plan.perform(plan.STEPS["evaluate"], NAME, run.id)
+    assert release(house, run).version == answering(house)
 
 
 def test_a_model_that_is_torn_while_it_is_copied_is_not_served(house, monkeypatch):
