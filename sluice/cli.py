@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from components import pipelines
 from components.errors import SluiceError, UsageError
+from sluice import span_cli
+from sluice.console import Json, Pipeline, err, out, print_json
 from sluice.drive import Exit
-
-# Into a file or a pipe, tables are as wide as they need be.
-out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 240)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 app = typer.Typer(
     help="Retrain a model when its data moves, and let nothing through that cannot be vouched for.",
@@ -27,9 +23,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-
-Pipeline = Annotated[str, typer.Argument(help="A folder under pipelines/, such as flights.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
 
 
 @app.command()
@@ -54,7 +47,7 @@ def run(
     result = drive.run(pipeline, span, tell)
     if as_json:
         release = result.release.model_dump(mode="json") if result.release else None
-        _print_json({**vars(result), "outcome": result.outcome.name.lower(), "release": release})
+        print_json({**vars(result), "outcome": result.outcome.name.lower(), "release": release})
     elif result.release:
         out.print(
             f"[bold green]released[/bold green] {pipeline} {span} as version "
@@ -76,7 +69,7 @@ def status(as_json: Json = False) -> None:
     known = [overview.pipeline(name) for name in pipelines.names()]
     parts = stack.status()
     if as_json:
-        _print_json({"pipelines": known, "stack": [vars(part) for part in parts]})
+        print_json({"pipelines": known, "stack": [vars(part) for part in parts]})
         return
     table = Table(
         "pipeline", "serves", "of span", "latest run", "outcome", box=None, pad_edge=False
@@ -106,7 +99,7 @@ def releases(pipeline: Pipeline, as_json: Json = False) -> None:
     pipelines.load(pipeline)
     entries = ledger.releases(pipeline)
     if as_json:
-        _print_json([entry.model_dump(mode="json") for entry in entries])
+        print_json([entry.model_dump(mode="json") for entry in entries])
         return
     if not entries:
         out.print(f"nothing of {pipeline} is released yet; begin with: sluice run {pipeline} SPAN")
@@ -129,7 +122,7 @@ def show(
 
     told = overview.show(overview.find(run))
     if as_json:
-        _print_json(told)
+        print_json(told)
         return
     out.print(f"run {told['run']}, version {told['version']}: {_coloured(told['outcome'])}")
     if told["reason"]:
@@ -153,26 +146,8 @@ def show(
             out.print(f"  {step['folder']}")
 
 
-@app.command()
-def admit(
-    pipeline: Pipeline,
-    span: Annotated[str, typer.Argument(help="The span that the data gate refused.")],
-    because: Annotated[str, typer.Option(help="Why these rows may train a model; recorded.")],
-    as_json: Json = False,
-) -> None:
-    """Let a span that the data gate refused into the windows, and write down why."""
-    from components import admissions, ingest
-
-    what = pipelines.load(pipeline)
-    examples = ingest.current(what, span)
-    admission = admissions.admit(pipeline, span, examples.digest, because)
-    if as_json:
-        _print_json(admission.model_dump(mode="json"))
-        return
-    out.print(
-        f"admitted {pipeline} {span} (examples {examples.digest[:12]}) by {admission.by}; "
-        f"later windows include it. To release on it: sluice run {pipeline} {span}"
-    )
+for command in (span_cli.ingest, span_cli.quarantine, span_cli.admit):
+    app.command()(command)
 
 
 @app.command()
@@ -227,10 +202,6 @@ def main() -> None:
         sys.exit(Exit.BROKEN)
     except KeyboardInterrupt:
         sys.exit(130)
-
-
-def _print_json(value: Any) -> None:
-    print(json.dumps(value, indent=2, default=str))
 
 
 def _coloured(outcome: str) -> str:
