@@ -120,8 +120,9 @@ def two_cities() -> Cut:
         for city in ("seattle", "sf")
     ]
     frame = pd.concat(frames, ignore_index=True)
-    frame["hour"] = pd.to_datetime(frame["date"]).dt.hour
-    return cut(frame, frame["date"], "day", drop=["date"], least=48)
+    when = pd.to_datetime(frame["date"].str[:16])  # one of the two has seconds
+    frame["hour"] = when.dt.hour
+    return cut(frame, when, "day", drop=["date"], least=48)
 
 
 def five_cities() -> Cut:
