@@ -44,7 +44,7 @@ def load(name: str) -> Spec:
     if not contract.is_file():
         raise UsageError(
             f"{home.short(contract)}: the file is missing; every pipeline has one, and "
-            f"`sluice schema infer {name}` drafts it"
+            f"`sluice schema infer {name} --spans FIRST..LAST` drafts it"
         )
     written = _written(folder / "pipeline.yaml")
     _defines_model(folder / "model.py")

@@ -38,13 +38,22 @@ class Feature:
 
 def load(path: Path) -> Any:
     """Return the `schema_pb2.Schema` in a text file; raise UsageError when it does not parse."""
+    name = f"schemas/{path.name}"
+    try:
+        return parse(path.read_text(), name)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{name}: cannot be read as a schema: {error}") from None
+
+
+def parse(text: str, name: str) -> Any:
+    """Return the `schema_pb2.Schema` of a text that messages call `name`; raise UsageError."""
     message = schema_pb2.Schema()
     try:
-        message.ParseFromString(_parsed(path.read_text()))
-    except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
-        raise UsageError(f"schemas/{path.name}: cannot be read as a schema: {error}") from None
+        message.ParseFromString(_parsed(text))
+    except text_format.ParseError as error:
+        raise UsageError(f"{name}: cannot be read as a schema: {error}") from None
     if not message.feature:
-        raise UsageError(f"schemas/{path.name}: lists no feature, so it would let nothing through")
+        raise UsageError(f"{name}: lists no feature, so it would let nothing through")
     return message
 
 

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from components import pipelines
 from components.errors import SluiceError, UsageError
-from sluice import span_cli
+from sluice import schema_cli, span_cli
 from sluice.console import Json, Pipeline, err, out, print_json
 from sluice.drive import Exit
 
@@ -23,6 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+app.add_typer(schema_cli.app, name="schema")
 
 
 @app.command()

@@ -45,7 +45,7 @@ Told = Callable[[str, str, float | None], None]
 
 def run(pipeline: str, span: str, tell: Told) -> Result:
     """Drive a run to its end; raise UsageError for a wrong request, and nothing else."""
-    _hush()
+    hush()
     spans.parse(span)
     pipelines.load(pipeline)
     started = time.monotonic()
@@ -77,7 +77,7 @@ def run(pipeline: str, span: str, tell: Told) -> Result:
     raise AssertionError("the plan ended without a release or a halt")
 
 
-def _hush() -> None:
+def hush() -> None:
     """Keep what the libraries say at import from burying the steps, and their files under var/."""
     os.environ.setdefault("KERAS_HOME", str(home.var() / "keras"))
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
