@@ -104,7 +104,7 @@ def run_sql(db: Any, spec: Spec, span: str, table: str, path: Path | None = None
             raise Refused(
                 "sql",
                 f"{file}: asks for ${unbound}; bound are $span, and $source where the pipeline "
-                f"has a source.path{near_miss(unbound, bindings)}",
+                f"has a source.path{near_miss(unbound, bindings.keys() - {unbound})}",
             )
         # On the SQL's own first line, so that the line that DuckDB names is the file's.
         db.execute(

@@ -70,7 +70,7 @@ def test_the_source_asked_for_where_there_is_none_is_told(flights: spec.Spec, ho
     what = of(flights, attach={"up": "up.db"})
     with (
         source.connected(what, "2013-01-01", house / "spill") as db,
-        pytest.raises(Refused, match=r"asks for \$source; ingest binds \$span, and \$source"),
+        pytest.raises(Refused, match=r"asks for \$source; bound are \$span, and \$source"),
     ):
         source.run_sql(db, what, "2013-01-01", "arrived")
 
