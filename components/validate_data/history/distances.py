@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
@@ -27,16 +29,24 @@ class Mixed:
     lost: np.ndarray
 
 
+class _Places(dict[str, int]):
+    """Value → its place, or -1: looked up a hundred thousand times a judgement."""
+
+    def __missing__(self, value: str) -> int:
+        return -1
+
+
 class Mix:
     """The shares of a column's frequent values, span by span, and what is usual before each."""
 
     def __init__(self, held: Sequence[Mapping[str, int]], past: Sequence[Column]) -> None:
-        total: dict[str, int] = {}
-        for values in held:
-            for value, count in values.items():
-                total[value] = total.get(value, 0) + count
-        kept = sorted(total, key=total.__getitem__, reverse=True)[:VOCABULARY]
-        self.place = {value: k for k, value in enumerate(kept)}
+        kept = list(dict.fromkeys(chain.from_iterable(held)))
+        if len(kept) > VOCABULARY:
+            total: Counter[str] = Counter()
+            for values in held:
+                total.update(values)
+            kept = [value for value, _ in total.most_common(VOCABULARY)]
+        self.place = _Places(zip(kept, range(len(kept)), strict=True))
         present = np.array([c.present for c in past])
         self.shares, self.strange = self._shares(held, present)
         self.usual = trailing_mean(self.shares)
@@ -49,9 +59,8 @@ class Mix:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return [spans, values] of shares, and [spans, 2] of those of other values: all, the largest."""
         shares, strange = np.zeros((len(held), len(self.place))), np.zeros((len(held), 2))
-        place = self.place.get
         for t, values in enumerate(held):
-            where = np.array([place(value, -1) for value in values], int)
+            where = np.fromiter(map(self.place.__getitem__, values), int, len(values))
             counts = np.fromiter(values.values(), float, len(values))
             known = where >= 0
             shares[t, where[known]] = counts[known]

@@ -48,7 +48,9 @@ def _median(past: np.ndarray) -> np.ndarray:
 
 
 def _middle(values: np.ndarray) -> np.ndarray:
-    ordered = np.sort(values, axis=0)
+    if not np.isnan(values).any():
+        return np.median(values, axis=0)
+    ordered = np.sort(values, axis=0)  # nan come last
     known = np.isfinite(values).sum(0)
     low, high = np.maximum(0, (known - 1) // 2), np.maximum(0, known // 2)
     high = np.minimum(high, len(values) - 1)
