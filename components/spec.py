@@ -153,7 +153,7 @@ class DataGate(_Part):
 
     history: Literal["halt", "warn"] = "halt"
     false_halts: Annotated[float, Field(gt=0, le=0.2)] = 0.01
-    learning: int = Field(default=28, ge=7)
+    learning: int = Field(default=28, ge=14)
     leak: Annotated[float, Field(gt=0.5, le=1)] = 0.95
     sensitive: tuple[str, ...] = ()
     skew_rows: int = Field(default=1000, ge=1)

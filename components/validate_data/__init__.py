@@ -2,6 +2,7 @@
 
 contract    the reviewed schema, by TensorFlow Data Validation     validate_data/contract.py
 integrity   what rows must be among themselves, whatever is usual  validate_data/integrity/
+history     what is learned from the accepted spans before         validate_data/history/
 skew        what is served, against what was trained on            validate_data/skew/
 """
 
@@ -17,6 +18,7 @@ from components.spec import Spec
 from components.store import Artifact, Draft
 from components.validate_data import contract, integrity, skew
 from components.validate_data.figures import figures
+from components.validate_data.history import checks as learned
 from components.validate_data.rows import masked
 from components.validate_data.silence import silenced
 from components.validate_data.subject import Subject
@@ -79,9 +81,18 @@ def _integrity(subject: Subject, draft: Draft, evidence: dict[str, JsonValue]) -
     return integrity.checks(subject)
 
 
+def _history(subject: Subject, draft: Draft, evidence: dict[str, JsonValue]) -> list[Check]:
+    return learned.checks(subject, evidence)
+
+
 def _skew(subject: Subject, draft: Draft, evidence: dict[str, JsonValue]) -> list[Check]:
     return skew.checks(subject)
 
 
 Layer = Callable[[Subject, Draft, dict[str, JsonValue]], Sequence[Check]]
-LAYERS: dict[str, Layer] = {"contract": _contract, "integrity": _integrity, "skew": _skew}
+LAYERS: dict[str, Layer] = {
+    "contract": _contract,
+    "integrity": _integrity,
+    "history": _history,
+    "skew": _skew,
+}
