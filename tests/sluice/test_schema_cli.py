@@ -79,7 +79,7 @@ def test_spans_that_are_no_range_are_wrong_use(
 def test_a_missing_schema_says_how_to_draft_one(house: Path) -> None:
     (home.schemas() / "flights.pbtxt").unlink()
     with pytest.raises(
-        UsageError, match="`sluice schema infer flights --spans FIRST..LAST` drafts it"
+        UsageError, match=r"`sluice schema infer flights --spans FIRST\.\.LAST` drafts it"
     ):
         pipelines.load("flights")
 
