@@ -7,16 +7,19 @@ before, and an alarm is a score above 1.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Sequence
+import itertools
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any, Protocol
 
 import pyarrow as pa
 
 from components import profile
+from components.verdict import Status
+from components.window import HISTORY
 
 Judge = Callable[[Any], float]
-PAST = 60  # accepted spans that the data gate learns from
 
 
 class Method(Protocol):
@@ -31,35 +34,61 @@ class Method(Protocol):
 
 @dataclass(frozen=True)
 class Seen:
-    """A span's profile, and the digest of its content."""
+    """A span as the data gate keeps it: its profile, and the digests of its columns.
 
+    It goes for the span's statistics where the check for stale rows looks at those.
+    """
+
+    table: pa.Table
     profile: profile.Profile
-    digest: str
+    facts: Mapping[str, Any]
+    manifest: Any
 
 
-class Sluice:
-    """The data gate where nothing is declared: its third layer, and the digests of its second."""
+class History:
+    """The third layer of the data gate by itself."""
 
     def __init__(self, categories: Collection[str], warm_up: int) -> None:
         self.categories = categories
+        self.looks = itertools.count()
 
     def look(self, span: pa.Table) -> Seen:
-        sink = pa.BufferOutputStream()
         span = span.combine_chunks()
-        with pa.ipc.new_stream(sink, span.schema) as stream:
-            stream.write_table(span)
-        digest = hashlib.sha256(sink.getvalue()).hexdigest()
-        return Seen(profile.profile(span, self.categories), digest)
+        digests = {name: _digest(span[name]) for name in span.column_names}
+        manifest = SimpleNamespace(span=f"look {next(self.looks)}")
+        return Seen(span, profile.profile(span, self.categories), {"digests": digests}, manifest)
 
     def expect(self, past: Sequence[Seen]) -> Judge:
-        from components.validate_data import history
+        from components.validate_data.history import expect
 
-        expectation = history.expect([seen.profile for seen in past[-PAST:]])
-        known = {seen.digest for seen in past}
+        expectation = expect([seen.profile for seen in past[-HISTORY:]])
+        return lambda now: expectation.judge(now.profile).score
+
+
+class Sluice(History):
+    """The data gate where nothing is declared: its third layer, and of its second the stale rows."""
+
+    def expect(self, past: Sequence[Seen]) -> Judge:
+        from components.validate_data.integrity import stale
+
+        unlike = super().expect(past)
 
         def judge(now: Seen) -> float:
-            # a column alone may well repeat itself; a file does not
-            repeated = len(now.profile.columns) > 1 and now.digest in known
-            return float("inf") if repeated else expectation.judge(now.profile).score
+            subject: Any = SimpleNamespace(
+                spec=SimpleNamespace(key=()),
+                table=now.table,
+                described=now,
+                history=past[-HISTORY:],
+            )
+            again = any(check.status is Status.FAILED for check in stale.checks(subject))
+            return float("inf") if again else unlike(now)
 
         return judge
+
+
+def _digest(column: pa.ChunkedArray) -> str:
+    """Return a digest of a column's values, row by row."""
+    text = pa.types.is_string(column.type)
+    held = column.fill_null("" if text else False if pa.types.is_boolean(column.type) else 0)
+    values = "\0".join(held.to_pylist()).encode() if text else held.to_numpy().tobytes()
+    return hashlib.sha256(column.is_valid().to_numpy().tobytes() + values).hexdigest()

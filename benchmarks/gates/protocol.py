@@ -19,7 +19,7 @@ import pyarrow as pa
 from benchmarks.gates import faults
 from benchmarks.gates.baselines import Tests, ZScores
 from benchmarks.gates.faults import FAULTS, Fault
-from benchmarks.gates.methods import Judge, Method, Sluice
+from benchmarks.gates.methods import History, Judge, Method, Sluice
 from benchmarks.gates.tables import Table
 from benchmarks.gates.tfdv_baselines import Curated, Inferred
 
@@ -31,6 +31,7 @@ METHODS: dict[str, Callable[[Collection[str], int], Method]] = {
     INFERRED: Inferred,
     CURATED: Curated,
 }
+OF_COLUMNS = METHODS | {OURS: History}  # a column may well repeat itself
 BASELINES = [name for name in METHODS if name != OURS]
 Judged = tuple[float, float, float]  # the score, and the milliseconds to look and to judge
 BY_COLUMN, BY_TABLE = "column", "table"
@@ -48,7 +49,7 @@ class Effort:
 
 def efforts(methods: Collection[str], full: bool) -> dict[str, Effort]:
     """Return how much each method is tried; TFDV, at ten milliseconds a column, the least."""
-    brief = {OURS: Effort(10_000, 6)} | {name: Effort(60, 6) for name in BASELINES}
+    brief = {OURS: Effort(200, 6)} | {name: Effort(60, 6) for name in BASELINES}
     brief |= {name: Effort(40, 3) for name in (INFERRED, CURATED)}
     return {name: Effort(10_000, 25, 30, 5) if full else brief[name] for name in methods}
 
@@ -84,8 +85,8 @@ def by_table(table: Table, tried: Mapping[str, Effort]) -> Iterator[Record]:
         name: _Followed(
             METHODS[name](table.categories, first),
             spans,
-            clean=_spread(range(first, len(spans)), effort.clean),
-            faulty=_spread(usual, effort.faulty),
+            clean=spread(range(first, len(spans)), effort.clean),
+            faulty=spread(usual, effort.faulty),
         )
         for name, effort in tried.items()
     }
@@ -117,10 +118,10 @@ def _column(table: Table, column: str, tried: Mapping[str, Effort]) -> Iterator[
     alone = [span.select([column]) for span in spans]
     followed = {
         name: _Followed(
-            METHODS[name](table.categories & {column}, first),
+            OF_COLUMNS[name](table.categories & {column}, first),
             alone,
-            clean=_spread(usual, effort.clean_of_column),
-            faulty=_spread(usual, effort.faulty_of_column),
+            clean=spread(usual, effort.clean_of_column),
+            faulty=spread(usual, effort.faulty_of_column),
         )
         for name, effort in tried.items()
     }
@@ -128,8 +129,8 @@ def _column(table: Table, column: str, tried: Mapping[str, Effort]) -> Iterator[
     def copies(at: int) -> Iterator[tuple[str, Fault, pa.Table]]:
         for fault in FAULTS:
             if fault.avh and fault.family == family:
-                dice = _dice(table.name, keys[at], column, fault.name)
-                copy = faults.apply(fault, spans[at], column, spans[:at], dice)
+                luck = dice(table.name, keys[at], column, fault.name)
+                copy = faults.apply(fault, spans[at], column, spans[:at], luck)
                 if copy is not None and not copy.select([column]).equals(alone[at]):
                     yield column, fault, copy.select([column])
 
@@ -194,22 +195,22 @@ def _somewhere(
     """Return the column at fault and the faulty copy of the last span, None where none applies."""
     *previous, span = until
     if fault.family == "table":
-        return "", faults.apply(fault, span, None, previous, _dice(table.name, key, "", fault.name))
-    order = _dice(table.name, key, "*", fault.name).permutation(span.column_names)
+        return "", faults.apply(fault, span, None, previous, dice(table.name, key, "", fault.name))
+    order = dice(table.name, key, "*", fault.name).permutation(span.column_names)
     for column in map(str, order):
-        dice = _dice(table.name, key, column, fault.name)
-        copy = faults.apply(fault, span, column, previous, dice)
+        luck = dice(table.name, key, column, fault.name)
+        copy = faults.apply(fault, span, column, previous, luck)
         if copy is not None:
             return column, copy
     return "", None
 
 
-def _dice(*names: str) -> np.random.Generator:
+def dice(*names: str) -> np.random.Generator:
     """Return dice that fall alike for a table, span, column and fault, in any run and any order."""
     return np.random.default_rng(zlib.crc32("\0".join(names).encode()))
 
 
-def _spread(among: Sequence[int], most: int) -> list[int]:
+def spread(among: Sequence[int], most: int) -> list[int]:
     """Return at most so many, evenly spread."""
     if len(among) <= most:
         return list(among)
