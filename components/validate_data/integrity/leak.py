@@ -15,7 +15,7 @@ from components import schema
 from components.validate_data.subject import Subject
 from components.verdict import Check, Status
 
-FEW = 20  # labels of either kind, below which an area says nothing
+FEW = 50  # labels of either kind, below which an area says nothing: the fog of one morning has its hours
 ENOUGH = 50_000  # rows, above which a sample says the same: the area's standard error is then .003
 FOLDS = 5
 
