@@ -138,16 +138,7 @@ def suggest(
             {**told, "means": found.means, "left": [r.told for r in found.left], "beyond": beyond}
         )
         return
-    if not found.diff and not found.left:
-        out.print(f"{found.path} as it stands has nothing against {ran.span}")
-    for change in found.changes:
-        _print_change(change)
-        for subject, means in found.means:
-            if subject == change.subject:
-                out.print(f"{'':24}[dim]{escape(means)}[/dim]")
-    print(found.diff, end="")
-    for refusal in found.left:
-        out.print(f"[red]no change of it accepts[/red] {escape(refusal.told)}")
+    out.print(escape(found.told) or f"{found.path} as it stands has nothing against {ran.span}")
     for message in beyond:
         out.print(f"[red]the schema has no say in[/red] {escape(message)}")
     if apply and found.diff:

@@ -22,6 +22,7 @@ from components.schema_life.limits import MANY, Limit, number
 from components.schema_life.observed import Observed
 from components.schema_life.pbtxt import WIDTH, quoted
 from components.spec import Spec
+from components.validate_data import contract
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +30,8 @@ log = logging.getLogger(__name__)
 def draft(what: Spec, seen: Observed, tell: Callable[[str], None] = log.info) -> str:
     """Return the text of a schema that the observed spans keep to, a comment at every limit.
 
-    `tell` hears of what takes long. Raises SluiceError when the text does not parse.
+    `tell` hears of what takes long. Raises SluiceError for a span that no draft accepts, such as one
+    whose label is not 0 or 1.
     """
     every = columns(seen)
     steady = [c for c in every if _may_be_steady(what, c)]
@@ -47,7 +49,8 @@ def draft(what: Spec, seen: Observed, tell: Callable[[str], None] = log.info) ->
     parts += [_domain(name, held.values) for name, held in vocabularies.items() if held.values]
     parts.append(_message("dataset_constraints", movement.volume(seen, what.window.length - 1)))
     text = "\n\n".join(parts) + "\n"
-    _prove(text, every)
+    tell("holding each span against the draft")
+    _prove(text, every, seen)
     return text
 
 
@@ -172,11 +175,18 @@ def _comment(text: str, indent: str = "") -> str:
     )
 
 
-def _prove(text: str, every: Sequence[Column]) -> None:
-    """Check that the text reads as it was meant; raise SluiceError, since the fault is not the user's."""
+def _prove(text: str, every: Sequence[Column], seen: Observed) -> None:
+    """Check that the text reads, and accepts each span; raise SluiceError, since drafts shall."""
     try:
-        listed = schema.columns(schema.parse(text, "the draft"))
+        drafted = schema.parse(text, "the draft")
     except UsageError as error:
         raise SluiceError(f"{error}; this is a fault of Sluice") from error
-    if listed != [column.name for column in every]:
+    if schema.columns(drafted) != [column.name for column in every]:
         raise SluiceError("the draft lost a column on the way; this is a fault of Sluice")
+    for span, statistics in zip(seen.spans, seen.statistics, strict=True):
+        for found in (contract.trained(drafted, statistics), contract.served(drafted, statistics)):
+            for column, info in found.anomaly_info.items():
+                raise SluiceError(
+                    f"column {column!r} of {span} is beyond what a draft can hold "
+                    f"({info.short_description}): mend ingest.sql, or leave the span out"
+                )

@@ -1,7 +1,7 @@
 """How far a column's numbers may go: to a limit that they show, to the calendar's, or with room.
 
-The room beyond the farthest span is twice what a share is given and more, a tenth of the whole range
-at least: what is plainly wrong goes beyond it, a season's turn should not.
+The room beyond the farthest span is some times what lies between that and an ordinary one, a tenth of
+the whole range at least: what is plainly wrong goes beyond it, a season's turn should not.
 """
 
 from __future__ import annotations

@@ -57,6 +57,16 @@ class Suggestion:
         old, new = (text.splitlines(keepends=True) for text in (self.old, self.new))
         return "".join(difflib.unified_diff(old, new, f"a/{self.path}", f"b/{self.path}", n=2))
 
+    @property
+    def told(self) -> str:
+        """Return all of it for a person: what changes, what that lets in, the diff, what is left."""
+        lines = []
+        for subject, told, effect in self.changes:
+            lines.append(f"{effect:<10}{subject:<14}{told}")
+            lines += [f"{'':24}{means}" for column, means in self.means if column == subject]
+        left = [f"no change of it accepts {refusal.told}" for refusal in self.left]
+        return "\n".join([*lines, self.diff.rstrip("\n"), *left]).strip("\n")
+
 
 def of_run(run: Run) -> Suggestion:
     """Return what would make the schema of today accept the span of a run, held against its window then.

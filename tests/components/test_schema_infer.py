@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from components import describe, schema, spec, statistics
+from components.errors import SluiceError
 from components.schema_life import infer
 from components.schema_life.observed import FEW, Observed
 from components.validate_data import contract
@@ -293,6 +294,12 @@ def test_a_draft_refuses_what_is_plainly_wrong() -> None:
     }.items():
         (now,) = a_column([told], "float32")[0].statistics
         assert said(contract.trained(reviewed, now)), wrong
+
+
+def test_a_label_that_is_no_label_is_told_with_its_span() -> None:
+    seen = observed([{KEY: [1, 2], LABEL: [0, 2]}], {KEY: "int64", LABEL: "int64"}, 3)
+    with pytest.raises(SluiceError, match="column 'answer' of 2013-01-01 is beyond"):
+        infer.draft(a_spec(), seen)
 
 
 def test_every_limit_says_why_it_is_there() -> None:
