@@ -59,12 +59,14 @@ class Mix:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return [spans, values] of shares, and [spans, 2] of those of other values: all, the largest."""
         shares, strange = np.zeros((len(held), len(self.place))), np.zeros((len(held), 2))
-        for t, values in enumerate(held):
-            where = np.fromiter(map(self.place.__getitem__, values), int, len(values))
-            counts = np.fromiter(values.values(), float, len(values))
-            known = where >= 0
-            shares[t, where[known]] = counts[known]
-            strange[t] = counts[~known].sum(), counts[~known].max(initial=0)
+        lengths = [len(values) for values in held]
+        span, n = np.repeat(np.arange(len(held)), lengths), sum(lengths)
+        where = np.fromiter(map(self.place.__getitem__, chain.from_iterable(held)), int, n)
+        counts = np.fromiter(chain.from_iterable(v.values() for v in held), float, n)
+        known = where >= 0
+        shares[span[known], where[known]] = counts[known]
+        np.add.at(strange[:, 0], span[~known], counts[~known])
+        np.maximum.at(strange[:, 1], span[~known], counts[~known])
         rows = np.maximum(1, present)[:, None]
         return shares / rows, strange / rows
 

@@ -78,9 +78,11 @@ def _previous(past: np.ndarray) -> np.ndarray:
 
 
 def _weekday(past: np.ndarray, days: np.ndarray) -> np.ndarray:
-    made = np.full((len(past) + 1, past.shape[1]), np.nan)
+    same = (days[:, None] - days[None, :-1]) % WEEK == 0
+    nothing = len(past)  # the row that stands in where a weekday was not there often enough
+    picked = np.full((len(past) + 1, WEEKS), nothing)
     for t in range(1, len(past) + 1):
-        same = np.flatnonzero((days[t] - days[:t]) % WEEK == 0)[-WEEKS:]
-        if len(same):
-            made[t] = _middle(past[same])
-    return made
+        found = np.flatnonzero(same[t, :t])[-WEEKS:]
+        picked[t, : len(found)] = found
+    held = np.concatenate([past, np.full((1, past.shape[1]), np.nan)])[picked]
+    return _middle(held.transpose(1, 0, 2))

@@ -20,7 +20,7 @@ class Table:
 
     def __init__(self, past: Sequence[Profile]) -> None:
         self.pairs = list(past[-1].pairs)
-        shared = np.array([self._shared(p) for p in past])
+        shared = self._shared(past)
         with np.errstate(all="ignore"):
             usual = np.nan_to_num(np.nanmedian(shared, 0)) if self.pairs else np.zeros(0)
         ends = [pair.split(BETWEEN) for pair in self.pairs]
@@ -35,14 +35,19 @@ class Table:
             *(Statistic(name, "ties", "ties", noise, "plain") for name in self.tied),
             *(Statistic(pair, "dependence", "pair", noise, "share") for pair in self.pairs),
         ]
-        self.past = np.array([self.now(p) for p in past])
-
-    def _shared(self, profile: Profile) -> list[float]:
-        return [profile.pairs.get(pair, np.nan) for pair in self.pairs]
+        self.past = self._answers(past, shared)
 
     def now(self, profile: Profile) -> np.ndarray:
         """Return the answers of a span, [J]."""
-        shared = np.array(self._shared(profile))
+        return self._answers([profile], self._shared([profile]))[0]
+
+    def _shared(self, profiles: Sequence[Profile]) -> np.ndarray:
+        held = [[p.pairs.get(pair, np.nan) for pair in self.pairs] for p in profiles]
+        return np.array(held, float).reshape(len(profiles), len(self.pairs))
+
+    def _answers(self, profiles: Sequence[Profile], shared: np.ndarray) -> np.ndarray:
+        """Return [spans, J]; `shared`: [spans, pairs]."""
+        rows = np.log1p([p.rows for p in profiles])
+        repeated = np.arcsin(np.sqrt([p.duplicates for p in profiles]))
         ties = np.nan_to_num(shared) @ self.weight.T
-        turned = np.arcsin(np.sqrt([profile.duplicates, *shared]))
-        return np.array([np.log(profile.rows + 1), turned[0], *ties, *turned[1:]])
+        return np.column_stack([rows, repeated, ties, np.arcsin(np.sqrt(shared))])
