@@ -8,7 +8,7 @@ value is the most frequent, the shapes of texts, and how columns hang together.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -19,7 +19,7 @@ from components.errors import SluiceError
 from components.profile import joint, numbers, texts
 
 FILE = "profile.json"
-VERSION = 1
+VERSION = 2
 
 Kind = Literal["number", "text"]
 
@@ -42,12 +42,17 @@ class Column:
 
 @dataclass(frozen=True)
 class Profile:
-    """One span. `pairs`: `a × b` → how much one column tells of the other, 0 to 1."""
+    """One span.
+
+    `pairs`: `a × b` → how much one column tells of the other, 0 to 1; `sketch`: digests of some of
+    the rows, by which rows are known again (`joint.sketch`).
+    """
 
     rows: int
     duplicates: float  # share of the rows that repeat an earlier one
     columns: Mapping[str, Column]
     pairs: Mapping[str, float]
+    sketch: Sequence[int]
 
     def save(self, path: Path) -> None:
         """Write the profile as JSON."""
@@ -60,10 +65,15 @@ def load(path: Path) -> Profile:
         held = json.loads(path.read_bytes())
         if held.pop("version") != VERSION:
             raise ValueError(f"it is not of version {VERSION}")
+        if not held["columns"]:
+            raise ValueError("it is of no column")
         held["columns"] = {name: Column(**column) for name, column in held["columns"].items()}
         return Profile(**held)
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise SluiceError(f"{path} cannot be read as a profile: {error}") from error
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise SluiceError(
+            f"{path} cannot be read as a profile: {error}; remove its folder and run again, "
+            "which makes it anew"
+        ) from error
 
 
 def profile(table: pa.Table, categories: Collection[str] = ()) -> Profile:
@@ -80,4 +90,5 @@ def profile(table: pa.Table, categories: Collection[str] = ()) -> Profile:
         describe = numbers.describe if number and name not in categories else texts.describe
         told, codes[name] = describe(values)
         columns[name] = Column(**told)
-    return Profile(table.num_rows, joint.repeated(table), columns, joint.describe(codes))
+    pairs, sketch = joint.describe(codes), joint.sketch(table)
+    return Profile(table.num_rows, joint.repeated(table), columns, pairs, sketch)

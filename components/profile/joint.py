@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+SKETCH = 200  # rows that are remembered by a digest
 MOST = 24  # columns whose pairs are looked at: 276 pairs
 BETWEEN = " × "
 
@@ -50,3 +53,34 @@ def repeated(table: pa.Table) -> float:
         return 0.0
     distinct = table.group_by(table.column_names).aggregate([])
     return 1 - distinct.num_rows / table.num_rows
+
+
+def sketch(table: pa.Table) -> list[int]:
+    """Return the smallest `SKETCH` of the digests of the rows, ascending.
+
+    Which rows two spans share shows in theirs, as in bottom-k sketches (Cohen and Kaplan 2007): a row
+    that is among the smallest of one is so in the other, or the other has more rows.
+    """
+    digests = np.zeros(table.num_rows, np.uint64)
+    for column in table.columns:
+        digests = _mixed(digests * np.uint64(31) + _words(column.combine_chunks()))
+    return np.unique(digests >> np.uint64(11))[:SKETCH].tolist()  # 53 bits are what JSON can hold
+
+
+def _words(values: pa.Array) -> np.ndarray:
+    """Return a number for each row that only equal values share, give or take a chance in 2³²."""
+    if pa.types.is_integer(values.type) or pa.types.is_floating(values.type):
+        numbers = values.to_numpy(zero_copy_only=False).astype(float)
+        words = np.where(np.isnan(numbers), 0.5, numbers + 0.0).view(np.uint64)  # no -0.0
+        return _mixed(words)
+    encoded = values.cast(pa.string()).dictionary_encode()
+    labels = [zlib.crc32(label.encode()) for label in encoded.dictionary.to_pylist()]
+    codes = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False)
+    return np.array([*labels, 1 << 40], np.uint64)[codes]
+
+
+def _mixed(words: np.ndarray) -> np.ndarray:
+    """Return words each of whose bits hangs on all of the old ones (SplitMix64's, Steele et al. 2014)."""
+    words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    words = (words ^ (words >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return words ^ (words >> np.uint64(31))

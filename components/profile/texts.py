@@ -15,6 +15,12 @@ FREQUENT = 200  # values remembered
 SHAPES = 50  # shapes remembered
 BINS = 10  # values in which a text meets other columns; the rest is one
 MARKS = ("upper", "lower", "digit", "space", "mark", "foreign")  # classes of characters
+# What a text looks like that was escaped, quoted or printed once too often, or read as Latin-1.
+_MISREAD = re.compile(
+    r"""[\u00c2\u00c3][\u0080-\u00bf]|\u00e2\u0080|\ufffd"""
+    r"""|&(?:amp|lt|gt|quot|apos|nbsp|#x?[0-9a-fA-F]+);|%[0-9A-F]{2}"""
+    r"""|^(?s:b?(["']).*\1)$"""
+)
 NOTHING = frozenset({"", "na", "n/a", "nan", "null", "none", "nil", "-", "?", "unknown", "missing"})
 
 
@@ -49,7 +55,8 @@ def _figures(labels: list[str], counts: np.ndarray) -> dict[str, float]:
     n = int(counts.sum())
     looks = np.array([_look(label) for label in labels])
     share = counts / n
-    lengths, marks, edges, nothing = looks[:, 0], looks[:, 1:7], looks[:, 7], looks[:, 8]
+    lengths, marks = looks[:, 0], looks[:, 1:7]
+    edges, nothing, misread = looks[:, 7:].T
     length = float(share @ lengths)
     return {
         "distinct": len(labels) / n,
@@ -64,6 +71,7 @@ def _figures(labels: list[str], counts: np.ndarray) -> dict[str, float]:
         "all lower": float(share @ ((marks[:, 1] > 0) & (marks[:, 0] == 0))),
         "edge space": float(share @ edges),
         "nothing said": float(share @ nothing),
+        "misread": float(share @ misread),
     }
 
 
@@ -84,7 +92,10 @@ def _shape(label: str) -> str:
 
 @lru_cache(maxsize=65_536)
 def _look(label: str) -> tuple[float, ...]:
-    """Return length, share of each class of characters, space at an edge, and whether it says nothing."""
+    """Return length, share of each class of characters, and three times whether, as 0 or 1.
+
+    Whether there is a space at an edge, whether it says nothing, and whether it was misread.
+    """
     classes = label.translate(_CLASSES)
     n = len(label) or 1
     upper, lower, digit, space = (classes.count(mark) / n for mark in "Aa9 ")
@@ -92,4 +103,5 @@ def _look(label: str) -> tuple[float, ...]:
     mark = max(0.0, 1 - upper - lower - digit - space - foreign) if label else 0.0
     edge = float(label != label.strip())
     nothing = float(label.strip().lower() in NOTHING)
-    return (len(label), upper, lower, digit, space, mark, foreign, edge, nothing)
+    misread = float(_MISREAD.search(label) is not None)
+    return (len(label), upper, lower, digit, space, mark, foreign, edge, nothing, misread)

@@ -75,6 +75,14 @@ def test_half_a_file_and_a_file_twice_are_unlike(past: list[Profile]) -> None:
     assert judged.findings[0].column == ""
 
 
+def test_rows_of_an_earlier_day_among_todays_are_unlike(past: list[Profile]) -> None:
+    table, before = rows(DAYS), rows(DAYS - 9).slice(20, 40)
+    held = pa.concat_tables([table.slice(0, len(table) - 40), before])
+    judged = expect(past).judge(profile(held))
+    assert judged.score > 1
+    assert "came before" in judged.findings[0].name
+
+
 def test_a_weekend_on_a_weekday_is_unlike_and_on_a_weekend_is_not(past: list[Profile]) -> None:
     weekend = rows(5, seed=9)  # half as many rows
     assert DAYS % 7 == 4

@@ -80,6 +80,17 @@ def test_repeated_rows_are_counted() -> None:
     assert profile.profile(table).duplicates == pytest.approx(0.2)
 
 
+def test_rows_are_known_again_in_another_order_file_and_table() -> None:
+    rows = pa.table({"a": [1.5, None, 3.0, 4.0], "b": ["x", "x", None, "y"], "c": [1, 2, 3, 4]})
+    known = profile.profile(rows).sketch
+    assert len(known) == 4
+    assert profile.profile(rows.take([3, 1, 0, 2])).sketch == known
+    assert profile.profile(pa.concat_tables([rows.slice(2), rows.slice(0, 2)])).sketch == known
+    assert set(profile.profile(rows.slice(1, 2)).sketch) < set(known)
+    other = rows.set_column(1, "b", pa.array(["x", "y", "x", "y"]))
+    assert len(set(profile.profile(other).sketch) & set(known)) == 2
+
+
 def test_a_profile_that_is_torn_or_of_another_version_is_named(tmp_path: Path) -> None:
     path = tmp_path / profile.FILE
     profile.profile(pa.table({"a": [1]})).save(path)
@@ -88,4 +99,11 @@ def test_a_profile_that_is_torn_or_of_another_version_is_named(tmp_path: Path) -
         profile.load(path)
     path.write_text('{"version": 99}')
     with pytest.raises(SluiceError, match="it is not of version"):
+        profile.load(path)
+    for empty in ("", "null", "[]", '{"version": 1}', '{"version": 1, "columns": null}'):
+        path.write_text(empty)
+        with pytest.raises(SluiceError, match="cannot be read as a profile: .*; remove its folder"):
+            profile.load(path)
+    path.write_text('{"version": 1, "rows": 1, "duplicates": 0, "columns": {}, "pairs": {}}')
+    with pytest.raises(SluiceError, match="it is of no column"):
         profile.load(path)

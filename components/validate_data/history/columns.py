@@ -15,6 +15,7 @@ import numpy as np
 
 from components.profile import Column, numbers
 from components.validate_data.history.distances import Distribution, Mix
+from components.validate_data.history.spellings import Spellings
 
 # Each statistic, and the kind whose tail it has (limits.py).
 SHARES = {
@@ -83,6 +84,7 @@ class Followed:
             self.numbers = Distribution([c.quantiles for c in past])
         else:
             self.shapes = Mix([c.shapes or {} for c in past], past)
+            self.spellings = Spellings(self.values)
         distinct = float(np.median([c.figures.get("distinct", 0.0) * c.present for c in past]))
         self.statistics = _statistics(name, self.kind, self.n, self.unit, distinct)
         self.past = np.full((len(held), len(self.statistics)), np.nan)
@@ -110,6 +112,9 @@ class Followed:
             for held in (mix, shapes):
                 answers += [held.most, held.total, _turned(held.new)]
             answers.append(np.sqrt(mix.lost))
+            respelt = [self.spellings.now(c.values) for c in columns]
+            answers.append(np.sqrt(self.spellings.past[at] if at.start == 0 else respelt))
+            answers.append(np.sqrt(_figures(columns, ("misread",), 0.0)[:, 0] * present))
         stacked = np.column_stack(answers)
         stacked[present == 0, len(SHARES[self.kind]) + 1 :] = np.nan  # nothing there to be told of
         return stacked
@@ -188,4 +193,6 @@ def _statistics(column: str, kind: str, n: float, unit: float, distinct: float) 
         distance(f"{what} total", f"{what} mix")
         distance(f"new {what}", f"new {what}", measure="share")
     distance("lost value", "lost", 0.5, "root")
+    distance("respelt", "respelt", 0.4, "root")  # one row is a slip of the hand
+    distance("misread", "respelt", 0.4, "root")
     return asked

@@ -47,12 +47,12 @@ class Mix:
                 total.update(values)
             kept = [value for value, _ in total.most_common(VOCABULARY)]
         self.place = _Places(zip(kept, range(len(kept)), strict=True))
-        present = np.array([c.present for c in past])
-        self.shares, self.strange = self._shares(held, present)
+        self.present = np.array([c.present for c in past])
+        self.shares, self.strange = self._shares(held, self.present)
         self.usual = trailing_mean(self.shares)
         there = self.shares > 0
-        first = np.where(there.any(0), np.argmax(there, 0), len(there))
-        self.seen = first[None, :] < np.arange(len(there) + 1)[:, None]  # before each span
+        self.first = np.where(there.any(0), np.argmax(there, 0), len(there))  # span that had it
+        self.seen = self.first[None, :] < np.arange(len(there) + 1)[:, None]  # before each span
 
     def _shares(
         self, held: Sequence[Mapping[str, int]], present: np.ndarray

@@ -18,6 +18,7 @@ from components.validate_data.history.columns import Statistic
 # it never moved before, where it moved less than sampling explains, and where it moved more.
 STILL, QUIET, LIVELY = range(3)
 TAILS = {
+    "came before": (0.8, 1.6, 4.5),
     "beyond": (4.9, 1.3, 4.2),
     "distinct": (1.6, 1.3, 3.8),
     "distribution": (1.6, 1.8, 3.9),
@@ -34,6 +35,7 @@ TAILS = {
     "pair": (1.6, 2.0, 6.2),
     "quantile": (5.0, 1.7, 6.2),
     "repeated": (1.6, 1.2, 3.5),
+    "respelt": (1.6, 1.6, 3.5),
     "rise": (1.6, 1.3, 3.5),
     "rows": (1.6, 1.2, 3.9),
     "shape mix": (1.6, 1.3, 4.0),

@@ -29,25 +29,37 @@ class Table:
         weight = member.reshape(len(self.tied), len(ends)) * usual**2
         self.weight = weight / np.maximum((weight * usual).sum(1, keepdims=True), 1e-9)
         noise = 0.5 / np.sqrt(float(np.median([p.rows for p in past])) + 1)
+        some = 0.5 / np.sqrt(float(np.median([len(p.sketch) for p in past])) + 1)
         self.statistics = [
             Statistic("", "rows", "rows", 2 * noise, "count"),
             Statistic("", "repeated", "repeated", noise, "share"),
+            Statistic("", "came before", "came before", some, "share", one_sided=True),
             *(Statistic(name, "ties", "ties", noise, "plain") for name in self.tied),
             *(Statistic(pair, "dependence", "pair", noise, "share") for pair in self.pairs),
         ]
-        self.past = self._answers(past, shared)
+        first: dict[int, int] = {}
+        for t, profile in enumerate(past):
+            for digest in profile.sketch:
+                first.setdefault(digest, t)
+        self.known = first.keys()
+        came = [[first[digest] < t for digest in p.sketch] for t, p in enumerate(past)]
+        self.past = self._answers(past, shared, came)
 
     def now(self, profile: Profile) -> np.ndarray:
         """Return the answers of a span, [J]."""
-        return self._answers([profile], self._shared([profile]))[0]
+        came = [digest in self.known for digest in profile.sketch]
+        return self._answers([profile], self._shared([profile]), [came])[0]
 
     def _shared(self, profiles: Sequence[Profile]) -> np.ndarray:
         held = [[p.pairs.get(pair, np.nan) for pair in self.pairs] for p in profiles]
         return np.array(held, float).reshape(len(profiles), len(self.pairs))
 
-    def _answers(self, profiles: Sequence[Profile], shared: np.ndarray) -> np.ndarray:
-        """Return [spans, J]; `shared`: [spans, pairs]."""
+    def _answers(
+        self, profiles: Sequence[Profile], shared: np.ndarray, came: Sequence[Sequence[bool]]
+    ) -> np.ndarray:
+        """Return [spans, J]; `shared`: [spans, pairs]; `came`: of each row in a sketch, if before."""
         rows = np.log1p([p.rows for p in profiles])
-        repeated = np.arcsin(np.sqrt([p.duplicates for p in profiles]))
+        again = [sum(rows) / max(1, len(rows)) for rows in came]
+        repeated = np.arcsin(np.sqrt([[p.duplicates for p in profiles], again])).T
         ties = np.nan_to_num(shared) @ self.weight.T
         return np.column_stack([rows, repeated, ties, np.arcsin(np.sqrt(shared))])

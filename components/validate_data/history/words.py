@@ -18,9 +18,12 @@ NAMES = {
     "value mix": "change of one value's share", "value total": "change of the values' shares",
     "new value": "values never seen before", "shape mix": "change of one shape's share",
     "shape total": "change of the shapes' shares", "new shape": "shapes never seen before",
-    "lost value": "rows expected of a value that is gone", "length": "mean length",
+    "lost value": "rows expected of a value that is gone",
+    "respelt": "rows with a known value in a new spelling",
+    "misread": "rows that read as escaped, or as of another encoding", "length": "mean length",
     "length spread": "spread of the length", "shortest": "shortest length",
     "longest": "longest length", "rows": "rows", "repeated": "repeated rows",
+    "came before": "rows that came before, in an earlier span",
     "ties": "tie to the other columns, 1 as ever", "dependence": "dependence",
 }  # fmt: skip
 
