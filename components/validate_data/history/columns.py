@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Literal
 
 import numpy as np
@@ -112,8 +113,7 @@ class Followed:
             for held in (mix, shapes):
                 answers += [held.most, held.total, _turned(held.new)]
             answers.append(np.sqrt(mix.lost))
-            respelt = [self.spellings.now(c.values) for c in columns]
-            answers.append(np.sqrt(self.spellings.past[at] if at.start == 0 else respelt))
+            answers.append(np.sqrt(self.spellings.rows([c.values for c in columns], at)))
             answers.append(np.sqrt(_figures(columns, ("misread",), 0.0)[:, 0] * present))
         stacked = np.column_stack(answers)
         stacked[present == 0, len(SHARES[self.kind]) + 1 :] = np.nan  # nothing there to be told of
@@ -156,9 +156,15 @@ def _growth(past: Sequence[Column]) -> float:
 def _figures(
     columns: Sequence[Column], names: Iterable[str], missing: float = np.nan
 ) -> np.ndarray:
-    names = tuple(names)
-    held = [[c.figures.get(name, missing) for name in names] for c in columns]
-    return np.array(held).reshape(len(columns), len(names))
+    """Return [columns, names]; a column without a value has no figure but how many are missing."""
+    names = ("missing", *names)
+    pick, held = itemgetter(*names), []
+    for column in columns:
+        try:
+            held.append(pick(column.figures))
+        except KeyError:
+            held.append(tuple(column.figures.get(name, missing) for name in names))
+    return np.array(held, float).reshape(len(columns), len(names))[:, 1:]
 
 
 def _turned(share: np.ndarray) -> np.ndarray:

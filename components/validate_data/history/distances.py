@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -42,10 +41,7 @@ class Mix:
     def __init__(self, held: Sequence[Mapping[str, int]], past: Sequence[Column]) -> None:
         kept = list(dict.fromkeys(chain.from_iterable(held)))
         if len(kept) > VOCABULARY:
-            total: Counter[str] = Counter()
-            for values in held:
-                total.update(values)
-            kept = [value for value, _ in total.most_common(VOCABULARY)]
+            kept = _most_frequent(kept, held)
         self.place = _Places(zip(kept, range(len(kept)), strict=True))
         self.present = np.array([c.present for c in past])
         self.shares, self.strange = self._shares(held, self.present)
@@ -86,6 +82,14 @@ class Mix:
             new=np.where(seen, 0, shares).sum(1) + unknown + 0 * usual.sum(1),
             lost=np.where(shares == 0, usual, 0).max(1, initial=0) * present,
         )
+
+
+def _most_frequent(kept: Sequence[str], held: Sequence[Mapping[str, int]]) -> list[str]:
+    place = dict(zip(kept, range(len(kept)), strict=True))
+    where = np.fromiter(map(place.__getitem__, chain.from_iterable(held)), int)
+    counts = np.fromiter(chain.from_iterable(values.values() for values in held), float)
+    ranked = np.argsort(-np.bincount(where, counts), kind="stable")
+    return [kept[i] for i in ranked[:VOCABULARY]]
 
 
 class Distribution:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from urllib.parse import unquote
 
@@ -22,24 +22,28 @@ _AROUND = "\"' \t\r\n"
 
 
 class Spellings:
-    """The spellings of a text's frequent values; `past`: [spans], the rows of each in a new one."""
+    """The spellings of a text's frequent values, span by span."""
 
     def __init__(self, mix: Mix) -> None:
         values, spans = list(mix.place), len(mix.shares)
-        codes: dict[str, int] = {}
+        codes: dict[str, int] = {"": 0}
         of = np.array([codes.setdefault(form(v), len(codes)) for v in values], int)
         first = np.full(len(codes), spans)
         np.minimum.at(first, of, mix.first)
-        there = np.array([bool(form(v)) for v in values], bool) & (mix.first < spans)
-        again = np.flatnonzero(there & (first[of] < mix.first))
+        again = np.flatnonzero((of > 0) & (first[of] < mix.first) & (mix.first < spans))
         begun = mix.first[again]
-        self.past = np.bincount(begun, mix.shares[begun, again] * mix.present[begun], spans)
+        self._past = np.bincount(begun, mix.shares[begun, again] * mix.present[begun], spans)
         self._values, self._forms = mix.place, codes.keys() - {""}
 
-    def now(self, values: Mapping[str, int]) -> float:
-        """Return how many rows of a new span hold a known value that was never spelt so."""
-        strange = {v: n for v, n in values.items() if v not in self._values}
-        return float(sum(n for v, n in strange.items() if form(v) in self._forms))
+    def rows(self, held: Sequence[Mapping[str, int]], at: slice) -> np.ndarray:
+        """Return of each span the rows with a known value that was never spelt so `at` its place."""
+        if at.start != -1:
+            return self._past[at]
+        return np.array([sum(self._respelt(values)) for values in held], float)
+
+    def _respelt(self, values: Mapping[str, int]) -> list[int]:
+        strange = values.keys() - self._values.keys()
+        return [values[value] for value in strange if form(value) in self._forms]
 
 
 @lru_cache(maxsize=65_536)

@@ -37,17 +37,18 @@ class Table:
             *(Statistic(name, "ties", "ties", noise, "plain") for name in self.tied),
             *(Statistic(pair, "dependence", "pair", noise, "share") for pair in self.pairs),
         ]
-        first: dict[int, int] = {}
-        for t, profile in enumerate(past):
-            for digest in profile.sketch:
-                first.setdefault(digest, t)
-        self.known = first.keys()
-        came = [[first[digest] < t for digest in p.sketch] for t, p in enumerate(past)]
+        sketches = [np.array(p.sketch, np.int64) for p in past]
+        self.known, first = np.unique(np.concatenate(sketches), return_index=True)
+        begun = np.cumsum([0, *map(len, sketches)])  # where each sketch begins among all
+        came = [
+            first[np.searchsorted(self.known, sketch)] < start
+            for sketch, start in zip(sketches, begun[:-1], strict=True)
+        ]
         self.past = self._answers(past, shared, came)
 
     def now(self, profile: Profile) -> np.ndarray:
         """Return the answers of a span, [J]."""
-        came = [digest in self.known for digest in profile.sketch]
+        came = np.isin(np.array(profile.sketch, np.int64), self.known)
         return self._answers([profile], self._shared([profile]), [came])[0]
 
     def _shared(self, profiles: Sequence[Profile]) -> np.ndarray:
@@ -55,11 +56,11 @@ class Table:
         return np.array(held, float).reshape(len(profiles), len(self.pairs))
 
     def _answers(
-        self, profiles: Sequence[Profile], shared: np.ndarray, came: Sequence[Sequence[bool]]
+        self, profiles: Sequence[Profile], shared: np.ndarray, came: Sequence[np.ndarray]
     ) -> np.ndarray:
         """Return [spans, J]; `shared`: [spans, pairs]; `came`: of each row in a sketch, if before."""
         rows = np.log1p([p.rows for p in profiles])
-        again = [sum(rows) / max(1, len(rows)) for rows in came]
+        again = [float(rows.sum()) / max(1, len(rows)) for rows in came]
         repeated = np.arcsin(np.sqrt([[p.duplicates for p in profiles], again])).T
         ties = np.nan_to_num(shared) @ self.weight.T
         return np.column_stack([rows, repeated, ties, np.arcsin(np.sqrt(shared))])
