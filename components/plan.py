@@ -114,7 +114,7 @@ def train(what: Spec, run: Run) -> Artifact:
 
     chosen = window.choose(what, run)
     constants = _constants(what, run, chosen)
-    return fit(what, run.span, chosen.train, constants, _baseline(run.pipeline))
+    return fit(what, run.span, chosen.train, constants, _baseline(what, run))
 
 
 def _constants(what: Spec, run: Run, chosen: Window) -> Artifact:
@@ -130,7 +130,7 @@ def evaluate(what: Spec, run: Run) -> Artifact:
 
     chosen = window.choose(what, run)
     model = runs.artifact(run, "train")
-    return judge(what, run.span, model, _baseline(run.pipeline), chosen.evaluate)
+    return judge(what, run.span, model, _baseline(what, run), chosen.evaluate)
 
 
 def validate_infra(what: Spec, run: Run) -> Artifact:
@@ -257,7 +257,10 @@ def _record(
     )
 
 
-def _baseline(pipeline: str) -> Artifact | None:
+def _baseline(what: Spec, run: Run) -> Artifact | None:
     """Return the model now serving, whole, or None before the first release."""
-    release = ledger.baseline(pipeline)
-    return store.load(store.root(pipeline) / release.artifact) if release else None
+    from components.push import settle
+
+    settle(what, run)
+    release = ledger.baseline(run.pipeline)
+    return store.load(store.root(run.pipeline) / release.artifact) if release else None

@@ -67,7 +67,7 @@ def airflow(monkeypatch):
 def tiny(tmp_path, monkeypatch):
     """The tiny pipeline; its push writes the ledger as the real one does, and moves no server."""
     module = ModuleType("components.push")
-    module.push = push
+    module.push, module.settle = push, lambda *given: None
     monkeypatch.setitem(sys.modules, module.__name__, module)
     return House(tmp_path, monkeypatch)
 

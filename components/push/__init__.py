@@ -1,7 +1,8 @@
 """push: hand an approved model to the servers; what they serve changes by one rename.
 
 A `kill -9` between any two steps leaves the old version serving or the approved new one. The same
-run, pushed again, goes on from there with the same version; another run brings it to its end first.
+run, pushed again, goes on from there with the same version; another run brings it to its end (`settle`)
+before it asks what serves.
 """
 
 from __future__ import annotations
@@ -51,22 +52,40 @@ def push(spec: Spec, run: Run, model: Artifact, approval: Approval) -> Release:
         return entry
 
 
-def _settle(fleet: Fleet, base: Path, run: Run) -> None:
-    """Bring the push of another run to its end if it was killed when the servers could see its version.
+def settle(spec: Spec, run: Run) -> None:
+    """Bring another run's push to its end if it was killed when the servers could see its version.
 
     They may have been serving it since: it is what a candidate has to follow, and be better than.
+    Raises SluiceError when a server does not answer, or the ledger knows nothing of the version.
     """
-    highest = max((v for v in versions.there(base) if v != run.version), default=None)
-    of_it = [entry for entry in ledger.entries(run.pipeline) if entry.version == highest]
-    if highest is None or "released" in {entry.event for entry in of_it}:
+    base = home.models(spec.serving.name)
+    if not _unsettled(base, run):
         return
+    with files.exclusive(store.root(run.pipeline) / "push.lock"):
+        where = endpoints(home.var() / "stack" / "endpoints.json")
+        with Fleet(where, spec.serving.name) as fleet:
+            _settle(fleet, base, run)
+
+
+def _unsettled(base: Path, run: Run) -> int | None:
+    """Return the version that would be served if it is another run's, and was never released."""
+    highest = max((v for v in versions.there(base) if v != run.version), default=None)
+    released = {release.version for release in ledger.releases(run.pipeline)}
+    return None if highest in released else highest
+
+
+def _settle(fleet: Fleet, base: Path, run: Run) -> None:
+    version = _unsettled(base, run)
+    if version is None:
+        return
+    of_it = [entry for entry in ledger.entries(run.pipeline) if entry.version == version]
     if not of_it:
         raise SluiceError(
-            f"{base / str(highest)} would be served instead of version {run.version}, and the ledger "
+            f"{base / str(version)} would be served instead of version {run.version}, and the ledger "
             "has no line of it: remove it, or restore the ledger"
         )
     begun = of_it[-1]
-    ended = fleet.ended(highest)
+    ended = fleet.ended(version)
     try:
         infra = runs.artifact(runs.load(run.pipeline, begun.run), "validate_infra")
         golden = _golden(gates.read(infra))

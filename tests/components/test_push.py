@@ -20,7 +20,7 @@ import pytest
 from crashes import Killed
 from tiny_house import NAME, House
 
-from components import home, ledger, plan, push, runs, schema, store
+from components import gates, home, ledger, plan, push, runs, schema, store
 from components.approval import NotApproved
 from components.errors import SluiceError
 from components.golden import asked_as, questions
@@ -256,6 +256,16 @@ def test_what_a_killed_push_left_serving_is_the_baseline_of_the_next(house, monk
     assert release(house, run).version == answering(house) == run.version
 
 
+def test_what_a_killed_push_left_serving_is_known_before_a_candidate_is_judged(house, monkeypatch):
+    left = house.fresh()
+    killed_when_served(house, left, monkeypatch)
+    run = house.fresh()
+    assert lines(left) == ["pushing", "released"]
+    judged = gates.read(runs.artifact(run, "evaluate"))
+    assert judged.speaks_of["baseline"] == runs.artifact(left, "train").digest
+    assert release(house, run).version == answering(house) == run.version
+
+
 def test_an_earlier_span_cannot_replace_what_a_killed_push_left_serving(house, monkeypatch):
     left = house.fresh()
     house.rows["2013-01-02"] = house.rows.get("2013-01-02", 1) + 1
@@ -293,10 +303,13 @@ def test_nothing_follows_what_serves_when_the_ledger_has_lost_it(house, monkeypa
     known = path.read_bytes()
     try:
         path.unlink()
-        plan.perform(plan.STEPS["evaluate"], NAME, run.id)  # against nothing: it passes
-        with pytest.raises(
-            SluiceError, match="the ledger has no line of it: remove it, or restore"
-        ):
+        unknown = "the ledger has no line of it: remove it, or restore"
+        with pytest.raises(SluiceError, match=unknown):
+            plan.perform(plan.STEPS["evaluate"], NAME, run.id)
+        with monkeypatch.context() as patch:
+            patch.setattr(push, "settle", lambda *given: None)
+            plan.perform(plan.STEPS["evaluate"], NAME, run.id)  # against nothing: it passes
+        with pytest.raises(SluiceError, match=unknown):
             release(house, run)
         assert lines(run) == []
     finally:
