@@ -26,7 +26,10 @@ METRICS: dict[str, Literal[-1, 0, 1]] = {
     "loss": -1,
 }
 # Every check of the data gate that a pipeline may silence for a while.
-DATA_CHECKS = ("contract", "drift", "volume", "rule", "leak", "stale", "history", "skew")
+DATA_CHECKS = (
+    "contract", "serving contract", "drift", "volume", "rule", "leak", "stale", "history", "skew",
+)  # fmt: skip
+OF_ROWS = ("volume", "stale", "history")  # those of them that ask of the `rows` as a whole, too
 MASK = "•••"  # in place of a value that is sensitive
 NAME = r"[A-Za-z][A-Za-z0-9_-]*"
 EVERY_MORNING = "0 6 * * *"
@@ -127,7 +130,7 @@ class Silence(_Part):
     """A check that may not halt for a while: which, of which column, until which span, and why.
 
     It is made and shown as ever, and warns where it would have halted. `column`: for a rule, its
-    name; without it, all of them.
+    name; for what is asked of the span as a whole, `rows`; without it, all of them.
     """
 
     check: str
@@ -240,8 +243,9 @@ class Spec(_Part):
         for n, silence in enumerate(self.data_gate.silenced):
             self._known(f"data_gate.silenced.{n}.check", silence.check, DATA_CHECKS)
             if silence.column is not None:
+                rows = ["rows"] if silence.check in OF_ROWS else []
                 of = [one.name for one in self.rules] if silence.check == "rule" else columns
-                self._known(f"data_gate.silenced.{n}.column", silence.column, of)
+                self._known(f"data_gate.silenced.{n}.column", silence.column, [*of, *rows])
         for n, bound in enumerate(self.thresholds):
             where = f"thresholds.{n}"
             self._known(f"{where}.metric", bound.metric, METRICS)
