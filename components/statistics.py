@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from google.protobuf.message import DecodeError
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
 from components.errors import SluiceError
@@ -26,16 +27,25 @@ Histogram = statistics_pb2.Histogram
 
 
 def read(artifact: Artifact) -> Any:
-    """Return the `DatasetFeatureStatistics` of a span; it is shared, so copy it before changing it."""
+    """Return the `DatasetFeatureStatistics` of a span; it is shared, so copy it before changing it.
+
+    Raises SluiceError when it does not read.
+    """
     return _parsed(artifact.file(FILE), artifact.digest)
 
 
 @lru_cache(maxsize=128)
 def _parsed(path: Path, digest: str) -> Any:
     message = statistics_pb2.DatasetFeatureStatisticsList()
-    message.ParseFromString(path.read_bytes())
-    if len(message.datasets) != 1:
-        raise SluiceError(f"{path} holds statistics of {len(message.datasets)} datasets, not of 1")
+    try:
+        message.ParseFromString(path.read_bytes())
+        if len(message.datasets) != 1:
+            raise ValueError(f"it is of {len(message.datasets)} datasets, not of 1")
+    except (OSError, DecodeError, ValueError) as error:
+        raise SluiceError(
+            f"{path} cannot be read as statistics: {error}; remove its folder and run again, "
+            "which makes it anew"
+        ) from error
     return message.datasets[0]
 
 

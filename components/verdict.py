@@ -95,5 +95,6 @@ class Verdict(BaseModel):
 
 def failed_to_measure(name: str, problem: Exception, **about: Any) -> Check:
     """Return the check of a question that crashed: an error, which keeps the gate shut."""
-    told = f"{name} could not be measured: {type(problem).__name__}: {problem}"
+    said = " ".join(str(problem).split())
+    told = f"{name} could not be measured: {type(problem).__name__}: {said}".removesuffix(": ")
     return Check(name=name, status=Status.ERROR, message=told, **about)

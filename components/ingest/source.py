@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from glob import has_magic, iglob
@@ -16,6 +17,7 @@ from components.errors import SluiceError, near_miss
 from components.spec import Spec
 from components.verdict import Check, Status
 
+PATIENCE = 900  # seconds that a query may take: one that never ends would hold its run for ever
 MEMORY = "1GB"  # what DuckDB may hold; above it, it spills into the folder it is given
 FILES = {".parquet", ".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".gz", ".zst"}
 
@@ -90,7 +92,8 @@ def is_complete(db: Any, spec: Spec, span: str) -> None:
 def run_sql(db: Any, spec: Spec, span: str, table: str, path: Path | None = None) -> None:
     """Run ingest.sql, or the SELECT in `path`, over the span's source into a temporary table.
 
-    Raises Refused when the SQL or the source does not read, SluiceError when it cannot be reached.
+    Raises Refused when the SQL or the source does not read, SluiceError when it cannot be reached, or
+    when the query does not end.
     """
     path = path or spec.folder / "ingest.sql"
     sql, file = path.read_text(), home.short(path)
@@ -107,18 +110,35 @@ def run_sql(db: Any, spec: Spec, span: str, table: str, path: Path | None = None
                 f"has a source.path{near_miss(unbound, bindings.keys() - {unbound})}",
             )
         # On the SQL's own first line, so that the line that DuckDB names is the file's.
-        db.execute(
-            f"CREATE OR REPLACE TEMP TABLE {name(table)} AS {sql}", {k: bindings[k] for k in wanted}
-        )
+        with _interrupted_after(db, PATIENCE):
+            db.execute(
+                f"CREATE OR REPLACE TEMP TABLE {name(table)} AS {sql}",
+                {k: bindings[k] for k in wanted},
+            )
+    except duckdb.InterruptException as error:
+        raise SluiceError(
+            f"{file}: had not ended after {PATIENCE} s, and was stopped; see whether a join lacks a "
+            "condition, or a recursion an end"
+        ) from error
     except (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException) as error:
         raise Refused("sql", f"{file}{_line(error)}: {told(error)}") from error
     except (duckdb.OutOfMemoryException, duckdb.HTTPException) as error:
         raise SluiceError(f"{spec.name} {span}: {told(error)}") from error
     except duckdb.Error as error:
         source = bindings["source"] or "its database"
-        raise Refused(
-            "readable", f"{span}: {source} cannot be read by {file}: {told(error)}"
-        ) from error
+        why = told_of_rows(error, spec)
+        raise Refused("readable", f"{span}: {source} cannot be read by {file}: {why}") from error
+
+
+@contextmanager
+def _interrupted_after(db: Any, seconds: float) -> Iterator[None]:
+    timer = threading.Timer(seconds, db.interrupt)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def rows_in(db: Any, spec: Spec, span: str) -> int | None:
@@ -153,6 +173,14 @@ def text(literal: str) -> str:
 def told(error: duckdb.Error) -> str:
     """Return DuckDB's own words on one line, without its drawing of the place."""
     return " ".join(re.split(r"\n+LINE \d+:", str(error))[0].split())
+
+
+def told_of_rows(error: duckdb.Error, spec: Spec) -> str:
+    """Return DuckDB's own words about rows; their kind alone where they may quote what is sensitive."""
+    words = told(error)
+    if not spec.data_gate.sensitive or isinstance(error, duckdb.IOException):
+        return words
+    return f"{words.partition(':')[0]}, whose words may quote a value that is sensitive"
 
 
 def _line(error: duckdb.Error) -> str:
