@@ -73,7 +73,9 @@ def take_in(spec: Spec, span: str, folder: Path) -> Arrived:
                 f"TO {source.text(str(path))} (FORMAT parquet, COMPRESSION zstd)"
             )
     except duckdb.Error as error:
-        raise SluiceError(f"{spec.name} {span} cannot be taken in: {source.told(error)}") from error
+        raise SluiceError(
+            f"{spec.name} {span} cannot be taken in: {source.told_of_rows(error, spec)}"
+        ) from error
     content, by_column = content_digests(path)
     return Arrived(path, content, by_column, rows, rows_in, rejected)
 

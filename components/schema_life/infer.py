@@ -115,7 +115,10 @@ def _domain_of(column: Column, vocabulary: limits.Vocabulary | None) -> Iterator
 
 
 def _range(what: Spec, column: Column) -> Limit:
-    least, most, because = ranges.range_of(column, label=column.name == what.label)
+    if column.name in what.data_gate.sensitive:
+        least, most, because = None, None, "its values are sensitive, and no range of them is told"
+    else:
+        least, most, because = ranges.range_of(column, label=column.name == what.label)
     held = [
         f"{end}: {number(bound)}"
         for end, bound in (("min", least), ("max", most))

@@ -66,9 +66,7 @@ def read(spec: Spec, log: Log) -> pa.Table:
     no client can have sent.
     """
     features = schema.inputs(schema.load(spec.schema_path))
-    return pa.concat_tables(
-        _table(log.folder / name, features, spec.serving.name) for name in log.files
-    )
+    return pa.concat_tables(_table(log.folder / name, features, spec) for name in log.files)
 
 
 def write(pipeline: str, span: str, columns: Mapping[str, Any]) -> Path:
@@ -97,15 +95,15 @@ def _folder(pipeline: str, span: str) -> Path:
     return home.var() / "served" / pipeline / span
 
 
-def _table(path: Path, features: list[Feature], model: str) -> pa.Table:
+def _table(path: Path, features: list[Feature], spec: Spec) -> pa.Table:
     """Return the rows of one file."""
     if path.suffix == ".tfrecord":
         from components.served import prediction_log
 
-        held = prediction_log.read(path, features, model)
+        held = prediction_log.read(path, features, spec.serving.name)
     else:
         held = _parquet(path, features)
-    return pa.table({feature.name: _column(held, feature, path) for feature in features})
+    return pa.table({feature.name: _column(held, feature, path, spec) for feature in features})
 
 
 def _parquet(path: Path, features: list[Feature]) -> pa.Table:
@@ -124,7 +122,7 @@ def _parquet(path: Path, features: list[Feature]) -> pa.Table:
         ) from error
 
 
-def _column(table: pa.Table, feature: Feature, path: Path) -> pa.Array:
+def _column(table: pa.Table, feature: Feature, path: Path, spec: Spec) -> pa.Array:
     """Return a column in the type in which the model takes it, null where it has no value."""
     wanted = ARROW[feature.dtype]
     if feature.name not in table.column_names:
@@ -141,9 +139,10 @@ def _column(table: pa.Table, feature: Feature, path: Path) -> pa.Array:
             values = _texts(values)
         typed = values.cast(wanted, safe=feature.dtype != "float32")
     except pa.ArrowException as error:
+        why = spec.data_gate.shown(feature.name, str(error))
         raise SluiceError(
             f"{home.short(path)}: column {feature.name!r} holds what no client can have sent, since "
-            f"the model takes {feature.dtype}: {error}; take the file away, or mend what logs requests"
+            f"the model takes {feature.dtype}: {why}; take the file away, or mend what logs requests"
         ) from error
     if feature.dtype == "float32":
         return typed

@@ -19,10 +19,10 @@ from components.store import Artifact, Draft
 from components.validate_data import contract, integrity, skew
 from components.validate_data.figures import figures
 from components.validate_data.history import checks as learned
-from components.validate_data.rows import masked
+from components.validate_data.rows import crashed, masked, without_values
 from components.validate_data.silence import silenced
 from components.validate_data.subject import Subject
-from components.verdict import Check, Verdict, failed_to_measure
+from components.verdict import Check, Verdict
 
 
 def validate_data(
@@ -47,7 +47,7 @@ def validate_data(
             try:
                 checks += layer(subject, draft, evidence)
             except Exception as problem:  # whatever it is, the span was not judged
-                checks.append(failed_to_measure(name, problem))
+                checks.append(crashed(spec, name, problem))
         return Verdict(
             gate="data",
             pipeline=spec.name,
@@ -72,7 +72,8 @@ def validate_data(
 
 def _contract(subject: Subject, draft: Draft, evidence: dict[str, JsonValue]) -> list[Check]:
     checks, found = contract.checks(subject)
-    (draft.folder / "anomalies.pbtxt").write_text(text_format.MessageToString(found))
+    told = text_format.MessageToString(without_values(subject.spec, found))
+    (draft.folder / "anomalies.pbtxt").write_text(told)
     evidence |= figures(subject)
     return checks
 

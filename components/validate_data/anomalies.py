@@ -96,25 +96,34 @@ def contract_checks(
     return checks
 
 
-def serving_check(found: Any, training: Any, fed: list[str], source: str) -> Check:
-    """Return the check that what a model is fed holds in the SERVING environment too.
+def serving_checks(found: Any, training: Any, fed: list[str], source: str) -> list[Check]:
+    """Return the check that what a model is fed holds in SERVING too, or one for each way it does not.
 
     What TRAINING has told already is not told again.
     """
     known = {(c, r.type) for c, r, _ in _reasons(training, lambda kind: True)}
-    new = [
-        f"{column}: {reason.description.strip()}"
-        for column, reason, _ in _reasons(found, lambda kind: kind not in DRIFT)
+    expected = f"the {len(fed)} columns that a model is fed, as {source} has them"
+    broken = [
+        Check(
+            name="serving contract",
+            status=status,
+            subject=column,
+            seen=reason.short_description,
+            expected=expected,
+            message=f"{column}, as a client would send it: {reason.description.strip()} ({source})",
+        )
+        for column, reason, status in _reasons(found, lambda kind: kind not in DRIFT)
         if (column, reason.type) not in known
     ]
-    return Check(
-        name="serving contract",
-        status=Status.FAILED if new else Status.PASSED,
-        subject="SERVING",
-        seen=f"{len(new)} columns break it" if new else f"{len(fed)} columns hold",
-        expected=f"the {len(fed)} columns that a model is fed, as {source} has them",
-        message="; ".join(new),
-    )
+    if broken:
+        return broken
+    holds = f"{len(fed)} columns hold"
+    passed = Status.PASSED
+    return [
+        Check(
+            name="serving contract", status=passed, subject="SERVING", seen=holds, expected=expected
+        )
+    ]
 
 
 def drift_checks(

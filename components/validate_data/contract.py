@@ -32,7 +32,7 @@ def checks(subject: Subject) -> tuple[list[Check], Any]:
     made = [
         *anomalies.dataset_checks(found, source),
         *anomalies.contract_checks(found, reviewed, now, source, partial(rows.offending, subject)),
-        anomalies.serving_check(serving, found, fed, source),
+        *anomalies.serving_checks(serving, found, fed, source),
         anomalies.volume_check(found, reviewed, now.num_examples, usual, source),
     ]
     if before:

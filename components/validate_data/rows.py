@@ -6,7 +6,9 @@ What `sensitive` names is shown to nobody: neither its values in rows, nor in wh
 from __future__ import annotations
 
 import math
+import traceback
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -14,13 +16,18 @@ import pyarrow.compute as pc
 from pydantic import JsonValue
 
 from components import schema
+from components.errors import SluiceError
 from components.spec import MASK, Spec
 from components.validate_data.subject import Subject
-from components.verdict import Check
+from components.verdict import Check, failed_to_measure
 
 FEW = 5
 Offence = Literal["missing", "below", "above", "unknown"]
 QUOTES_NO_VALUE = {"rule", "leak", "stale", "volume"}
+EXPECTS_VALUES = {
+    "history",
+    "skew",
+}  # like those before; elsewhere the schema says what is expected
 
 
 def offending(subject: Subject, feature: Any, offence: Offence) -> dict[str, JsonValue]:
@@ -57,6 +64,32 @@ def masked(spec: Spec, checks: Sequence[Check]) -> list[Check]:
     return [_masked(c) if c.subject in spec.data_gate.sensitive else c for c in checks]
 
 
+def without_values(spec: Spec, found: Any) -> Any:
+    """Return TFDV's `Anomalies`, those of sensitive columns without the words that quote values."""
+    told = type(found)()
+    told.CopyFrom(found)
+    for column, info in told.anomaly_info.items():
+        if column in spec.data_gate.sensitive:
+            info.ClearField("diff_regions")
+            for part in (info, *info.reason):
+                part.description = part.short_description
+    return told
+
+
+def crashed(spec: Spec, layer: str, problem: Exception) -> Check:
+    """Return the check of a layer that crashed: where something is sensitive, without the error's words.
+
+    Sluice's own errors quote nothing sensitive; what others say may, so the place is told instead.
+    """
+    check = failed_to_measure(layer, problem)
+    if not spec.data_gate.sensitive or isinstance(problem, SluiceError):
+        return check
+    *_, last = traceback.extract_tb(problem.__traceback__)
+    at = f"{Path(last.filename).name} line {last.lineno}"
+    told = f"{layer} could not be measured: {type(problem).__name__} in {at}; its words may quote a value"
+    return check.model_copy(update={"message": told})
+
+
 def _masked(check: Check) -> Check:
     if check.name in QUOTES_NO_VALUE:
         return check
@@ -64,6 +97,7 @@ def _masked(check: Check) -> Check:
     return check.model_copy(
         update={
             "seen": MASK,
+            "expected": MASK if check.name in EXPECTS_VALUES else check.expected,
             "message": told if check.message else "",
             "values": {k: v for k, v in check.values.items() if k in ("rows affected", "examples")},
         }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 
 from pydantic import JsonValue
 
@@ -36,8 +37,17 @@ def checks(subject: Subject, evidence: dict[str, JsonValue]) -> list[Check]:
     judgement = expectation.judge(now)
     evidence["history"] = _evidence(judgement, known, gate.false_halts)
     offence = Status.FAILED if gate.history == "halt" else Status.WARNED
-    found = [_offence(f, now, past, known, offence) for f in judgement.findings]
+    *told, last = _without(gate.sensitive, [*past, now])
+    found = [_offence(f, last, told, known, offence) for f in judgement.findings]
     return [*found, *_passed(expectation, judgement, known)]
+
+
+def _without(sensitive: Collection[str], profiles: Sequence[Profile]) -> Sequence[Profile]:
+    """Return profiles without the columns of which no cause may quote a value."""
+    if not sensitive:
+        return profiles
+    kept = [{n: c for n, c in p.columns.items() if n not in sensitive} for p in profiles]
+    return [replace(p, columns=columns) for p, columns in zip(profiles, kept, strict=True)]
 
 
 def _offence(
