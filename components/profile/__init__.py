@@ -84,6 +84,7 @@ def profile(table: pa.Table, categories: Collection[str] = ()) -> Profile:
     """
     columns: dict[str, Column] = {}
     codes = {}
+    table = pa.table([_plain(c.combine_chunks()) for c in table.columns], table.column_names)
     for name in table.column_names:
         values = table[name].combine_chunks()
         number = pa.types.is_integer(values.type) or pa.types.is_floating(values.type)
@@ -92,3 +93,20 @@ def profile(table: pa.Table, categories: Collection[str] = ()) -> Profile:
         columns[name] = Column(**told)
     pairs, sketch = joint.describe(codes), joint.sketch(table)
     return Profile(table.num_rows, joint.repeated(table), columns, pairs, sketch)
+
+
+def _plain(values: pa.Array) -> pa.Array:
+    """Return a column as numbers or texts: bytes read as UTF-8, what is nested as Python prints it."""
+    kind = values.type
+    if pa.types.is_decimal(kind):
+        return values.cast(pa.float64())
+    if pa.types.is_duration(kind):
+        return values.cast(pa.int64())
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        held = values.to_pylist()
+        return pa.array(
+            [None if v is None else v.decode("utf-8", "replace") for v in held], pa.string()
+        )
+    if pa.types.is_nested(kind):
+        return pa.array([None if v is None else str(v) for v in values.to_pylist()], pa.string())
+    return values
