@@ -61,9 +61,19 @@ class Crashes:
         """After so many operations die, or do `then` and go on."""
         self._life.left, self._life.then = operations, then
 
+    def aim(self, at: str, operations: int, then: Callable[[], object] | None = None) -> None:
+        """Be armed once the process comes to `at`."""
+        self._life.aimed = (at, operations, then)
+
+    def comes_to(self, at: str) -> None:
+        """Tell where the process is."""
+        aimed = getattr(self._life, "aimed", None)
+        if aimed and aimed[0] == at:
+            self.arm(*aimed[1:])
+
     def revive(self) -> None:
         """Start anew."""
-        self._life.left, self._life.dead = None, False
+        self._life.left, self._life.dead, self._life.aimed = None, False, None
 
     def at_once(self, random: Random, does: Sequence[Callable[[], None]]) -> None:
         """Do all of it as processes side by side: after any operation another may go on instead."""
@@ -135,6 +145,7 @@ class _Turns:
 
     def __init__(self, random: Random, several: int) -> None:
         self._random, self._me = random, threading.local()
+        self._pace = random.choice([0.05, 0.2, 0.6])
         self._gates = [threading.Semaphore(0) for _ in range(several)]
         self._going = set(range(several))
         self._waited = 0
@@ -164,7 +175,7 @@ class _Turns:
 
     def maybe_pass(self) -> None:
         self._waited = 0
-        if self._random.random() < 0.1:
+        if self._random.random() < self._pace:
             self.must_pass()
 
     def must_pass(self, *, waiting: bool = False) -> None:

@@ -7,22 +7,21 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
+from proof.auditor import Violation
+from proof.breakages import BREAKAGES
 from proof.schedules import EVENTS, Schedules
 
 SCHEDULES = int(os.environ.get("SLUICE_SCHEDULES", "100"))
 
 
-def search(schedules: int, **how: Any) -> Counter[Any]:
+def search(schedules: int, *rules: str, **how: Any) -> Counter[Any]:
     """Try so many schedules, and return how often what happened; raise Violation at the first."""
-
-    class Searched(Schedules):
-        tally: ClassVar[Counter[Any]] = Counter()
-
+    some = Schedules.of(*rules)
     asked = settings(
         max_examples=schedules,
         stateful_step_count=12,
@@ -33,8 +32,8 @@ def search(schedules: int, **how: Any) -> Counter[Any]:
         report_multiple_bugs=False,
         **how,
     )
-    run_state_machine_as_test(Searched, settings=asked)
-    return Searched.tally
+    run_state_machine_as_test(some, settings=asked)
+    return some.tally
 
 
 @pytest.mark.timeout(6 * 3600)
@@ -49,3 +48,15 @@ def test_no_schedule_releases_what_was_not_approved() -> None:
     if SCHEDULES >= 1000:  # few may miss one by chance
         rare = [event for event in EVENTS if tally["before a release", event] < SCHEDULES / 500]
         assert not rare, f"these say nothing: {rare}"
+
+
+SHOWN = [breakage for breakage, (within, _) in BREAKAGES.items() if within <= SCHEDULES]
+
+
+@pytest.mark.parametrize("breakage", SHOWN, ids=lambda breakage: breakage.__name__)
+def test_the_search_finds_what_is_broken_on_purpose(breakage, monkeypatch):
+    within, rules = BREAKAGES[breakage]
+    breakage(monkeypatch)
+    with pytest.raises(Violation) as found:
+        search(within, *rules, derandomize=True)
+    print(f"\n{breakage.__name__:60} {found.value}")

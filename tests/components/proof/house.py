@@ -37,7 +37,10 @@ class Stumble(RuntimeError):
 
 
 class AuditedHouse(House):
-    """`rows`: span → what upstream has of it; `stumbles`: the step that breaks next, and how."""
+    """`rows`: span → what upstream has of it; `stumbles`: the step that breaks next, and how.
+
+    `just_torn`: what the disk changed during a step, which may have been found whole before.
+    """
 
     def __init__(self, folder: Path, patch: pytest.MonkeyPatch, auditor: Auditor, happens) -> None:
         super().__init__(folder / "house", patch)
@@ -45,6 +48,7 @@ class AuditedHouse(House):
         patch.setattr(home, "home", lambda: here)  # it would be resolved 500 times a run
         self._auditor, self._happens, self._tries = auditor, happens, itertools.count()
         self.rows: dict[str, str] = {}
+        self.just_torn: set[Path] = set()
         self.stumbles: tuple[str, Status | None] | None = None
         self.servers = ""
         patch.setattr(ingest.arrival, "take_in", self.take_in)
@@ -86,7 +90,7 @@ class AuditedHouse(House):
         return self._tell("transform", span, inputs, "constants.json", tells)
 
     def train(self, what: Spec, span: str, examples, transform, baseline) -> Artifact:
-        on = {e.manifest.span: read(e) for e in examples}
+        on = {e.manifest.span: self._read(e) for e in examples}
         of = json.loads(transform.file("constants.json").read_text())
         never(of != on, f"trained on {on} with the constants of {of}")
         self._auditor.hear(told=False)
@@ -102,7 +106,7 @@ class AuditedHouse(House):
 
     def evaluate(self, what, span, model, baseline, examples) -> Artifact:
         against = baseline.digest if baseline else NO_BASELINE
-        on = {e.manifest.span: read(e) for e in examples}
+        on = {e.manifest.span: self._read(e) for e in examples}
         about = {"model": model.digest, "baseline": against}
         about |= {EXAMPLES + s: digest for s, digest in on.items()}
         made = self._gate("evaluate", "model", span, about, {**about, "asked": what.files[YAML]})
@@ -117,8 +121,15 @@ class AuditedHouse(House):
         self._heard("infra", (model.digest, what.files[YAML]), made)
         return made
 
+    def _read(self, examples: Artifact) -> str:
+        """Return the digest of the rows that a step reads; it chokes on what was torn in its hands."""
+        path = examples.file(FILE)
+        if path in self.just_torn:
+            raise SluiceError(f"{path} was torn after it was found whole")
+        return store.digest_of({FILE: hashlib.sha256(path.read_bytes()).hexdigest()})
+
     def _heard(self, gate, subject, made: Artifact, on: Mapping[str, str] | None = None) -> None:
-        self._auditor.said(gate, subject, gates.read(made).passed, on or {})
+        self._auditor.said(gate, subject, gates.read(made).status is Status.PASSED, on or {})
 
     def _tell(self, kind: str, span: str, inputs, file: str, tells) -> Artifact:
         """Make an artifact whose one file tells of what it was made."""
@@ -188,11 +199,6 @@ class Servers:
         if self._mood == "answer wrongly":
             self._happens("the servers answer wrongly")
             raise NotTaken("gateway: other files are served than were pushed")
-
-
-def read(examples: Artifact) -> str:
-    """Return the digest of the rows that a step reads."""
-    return store.digest_of({FILE: hashlib.sha256(examples.file(FILE).read_bytes()).hexdigest()})
 
 
 def remembered(load):
