@@ -102,7 +102,7 @@ def _figure(value: Any) -> str:
 def _picture(name: str, value: Any) -> str:
     """Return the picture that evidence of this name gets where it has the shape for it, else its shape."""
     shape = _shape(value)
-    if name == "summary":
+    if name in ("summary", "likely"):
         return "elsewhere"
     if name == "slices" and shape == "rows":
         models = [row.get(model, {}) for row in value for model in ("candidate", "baseline")]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, NamedTuple
 
 from components import pipelines, runs, schema, statistics, store
@@ -61,8 +62,8 @@ class Suggestion:
     def told(self) -> str:
         """Return all of it for a person: what changes, what that lets in, the diff, what is left."""
         lines = []
-        for subject, told, effect in self.changes:
-            lines.append(f"{effect:<10}{subject:<14}{told}")
+        for subject, several in groupby(self.changes, lambda change: change.subject):
+            lines += [f"{effect:<10}{subject:<14}{told}" for _, told, effect in several]
             lines += [f"{'':24}{means}" for column, means in self.means if column == subject]
         left = [f"no change of it accepts {refusal.told}" for refusal in self.left]
         return "\n".join([*lines, self.diff.rstrip("\n"), *left]).strip("\n")

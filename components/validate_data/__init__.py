@@ -19,10 +19,11 @@ from components.store import Artifact, Draft
 from components.validate_data import contract, integrity, skew
 from components.validate_data.figures import figures
 from components.validate_data.history import checks as learned
+from components.validate_data.likely import explained
 from components.validate_data.rows import crashed, masked, without_values
 from components.validate_data.silence import silenced
 from components.validate_data.subject import Subject
-from components.verdict import Check, Verdict
+from components.verdict import Check, Status, Verdict
 
 
 def validate_data(
@@ -48,12 +49,13 @@ def validate_data(
                 checks += layer(subject, draft, evidence)
             except Exception as problem:  # whatever it is, the span was not judged
                 checks.append(crashed(spec, name, problem))
+        told = masked(spec, explained(subject, checks, evidence))
         return Verdict(
             gate="data",
             pipeline=spec.name,
             span=subject.span,
             speaks_of=spoken,
-            checks=tuple(silenced(masked(spec, checks), spec.data_gate.silenced, subject.span)),
+            checks=tuple(silenced(told, spec.data_gate.silenced, subject.span)),
             evidence=evidence,
         )
 
@@ -74,6 +76,10 @@ def _contract(subject: Subject, draft: Draft, evidence: dict[str, JsonValue]) ->
     checks, found = contract.checks(subject)
     told = text_format.MessageToString(without_values(subject.spec, found))
     (draft.folder / "anomalies.pbtxt").write_text(told)
+    if any(check.status is Status.FAILED for check in checks):
+        from components.schema_life import suggest  # which asks this layer
+
+        evidence["schema change that would accept it"] = suggest.of(subject).told
     evidence |= figures(subject)
     return checks
 

@@ -41,7 +41,7 @@ def change(sql: str) -> None:
     aside.rename(path)
 
 
-def test_an_ordinary_day_passes_and_a_faulty_one_is_told_with_its_likeliest_cause(
+def test_an_ordinary_day_passes_and_a_faulty_one_is_told(
     days: tuple[spec.Spec, list[Artifact]],
 ) -> None:
     what, history = days
@@ -53,8 +53,6 @@ def test_an_ordinary_day_passes_and_a_faulty_one_is_told_with_its_likeliest_caus
     odd = [c for c in asked(what, history) if c.status is Status.FAILED]
     distance = next(c for c in odd if c.subject == "distance")
     assert "times as far off as a sound span goes" in distance.message
-    assert "1.609" in distance.message
-    assert "miles" in distance.message
 
     warned = what.model_copy(
         update={"data_gate": what.data_gate.model_copy(update={"history": "warn"})}

@@ -42,7 +42,7 @@ def stale(seen: Seen) -> Cause | None:
 
 def copied(seen: Seen) -> Cause | None:
     """The column is a copy of another one of the same span, from which it usually differs."""
-    for other in seen.span.seen():
+    for other in seen.span.seen() if seen.now.present else ():
         if other.name != seen.name and same(seen.now, other.now) and seen.strayed > 1.5:
             usually = [p.columns for p in seen.span.recent]
             if any(

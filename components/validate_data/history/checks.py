@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator
 
 from pydantic import JsonValue
 
 from components import profile, spans
-from components.profile import Profile
-from components.validate_data import causes
 from components.validate_data.history import Expectation, Finding, Judgement, expect
 from components.validate_data.history.settled import settled
 from components.validate_data.subject import Subject
@@ -37,43 +34,21 @@ def checks(subject: Subject, evidence: dict[str, JsonValue]) -> list[Check]:
     judgement = expectation.judge(now)
     evidence["history"] = _evidence(judgement, known, gate.false_halts)
     offence = Status.FAILED if gate.history == "halt" else Status.WARNED
-    *told, last = _without(gate.sensitive, [*past, now])
-    found = [_offence(f, last, told, known, offence) for f in judgement.findings]
+    found = [_offence(f, known, offence) for f in judgement.findings]
     return [*found, *_passed(expectation, judgement, known)]
 
 
-def _without(sensitive: Collection[str], profiles: Sequence[Profile]) -> Sequence[Profile]:
-    """Return profiles without the columns of which no cause may quote a value."""
-    if not sensitive:
-        return profiles
-    kept = [{n: c for n, c in p.columns.items() if n not in sensitive} for p in profiles]
-    return [replace(p, columns=columns) for p, columns in zip(profiles, kept, strict=True)]
-
-
-def _offence(
-    finding: Finding, now: Profile, past: Sequence[Profile], spans: int, status: Status
-) -> Check:
-    column = finding.column
-    one = column if column in now.columns else None
-    cause = causes.likely(now, past, one)
-    rows = causes.affected(now, past, one)
-    about = column or TABLE
-    message = (
-        f"{about}: {finding.name} {finding.seen}; the {spans} spans before let expect "
-        f"{finding.expected}; {finding.score:.2g} times as far off as a sound span goes"
-        + (f"; likely {cause}" if cause else "")
-    )
-    values: dict[str, JsonValue] = {"times the limit": round(finding.score, 2)}
-    if rows is not None:
-        values["rows affected"] = rows
+def _offence(finding: Finding, spans: int, status: Status) -> Check:
+    about = finding.column or TABLE
     return Check(
         name=NAME,
         status=status,
         subject=about,
         seen=f"{finding.name} {finding.seen}",
         expected=finding.expected,
-        message=message,
-        values=values,
+        message=f"{about}: {finding.name} {finding.seen}; the {spans} spans before let expect "
+        f"{finding.expected}; {finding.score:.2g} times as far off as a sound span goes",
+        values={"times the limit": round(finding.score, 2)},
     )
 
 

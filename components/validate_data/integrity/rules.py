@@ -42,9 +42,14 @@ def checks(subject: Subject) -> list[Check]:
         return [_asked(db, subject, rule) for rule in rules]
 
 
+def words(rule: Rule) -> set[str]:
+    """Return the words of a rule's query, in small letters."""
+    return set(WORD.findall(COMMENTS.sub("", rule.path.read_text()).lower()))
+
+
 def _asked(db: Any, subject: Subject, rule: Rule) -> Check:
-    words = set(WORD.findall(COMMENTS.sub("", rule.path.read_text()).lower()))
-    if "before" in words and subject.learning:
+    spoken = words(rule)
+    if "before" in spoken and subject.learning:
         return Check(
             name="rule", subject=rule.name, status=Status.SKIPPED, message=subject.learning
         )
@@ -64,15 +69,15 @@ def _asked(db: Any, subject: Subject, rule: Rule) -> Check:
         seen=seen,
         expected=f"at most {100 * rule.share:g} % of rows" if rule.share else "no row",
         message="" if holds else f"{seen} break the rule: {rule.sentence} ({rule.file})",
-        values={} if holds else {"rows affected": broken, "examples": _few(db, subject, words)},
+        values={} if holds else {"rows affected": broken, "examples": _few(db, subject, spoken)},
     )
 
 
-def _few(db: Any, subject: Subject, words: Collection[str]) -> list[Any]:
+def _few(db: Any, subject: Subject, spoken: Collection[str]) -> list[Any]:
     """Return a few of the rows that break a rule: the key, and the columns that the rule speaks of."""
     found = [row[0] for row in db.execute("DESCRIBE broken").fetchall()]
     known, key = subject.table.column_names, subject.spec.key
-    columns = [c for c in found if c in key or c.lower() in words or c not in known] or found
+    columns = [c for c in found if c in key or c.lower() in spoken or c not in known] or found
     order = ", ".join(name(c) for c in key if c in found) or "ALL"
     told = db.execute(
         f"SELECT {', '.join(map(name, columns))} FROM broken ORDER BY {order} LIMIT {rows.FEW}"
