@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from benchmarks.gates.faults import FAULTS
-from benchmarks.gates.figures import BAD_DAYS, Figures
+from benchmarks.gates.figures import BAD_DAYS, EQUAL, PRICES, Figures
 from benchmarks.gates.protocol import OURS
 from benchmarks.gates.run import Tried
 from benchmarks.gates.tables import TUNED_ON, names
@@ -52,6 +52,8 @@ def markdown(told: Mapping[str, Figures], held: Sequence[Tried]) -> str:
         kinds=_kinds(told),
         hidden=_hidden(told),
         bad_days=BAD_DAYS,
+        prices=PRICES,
+        equal=EQUAL,
         faults=FAULTS,
     )
 
