@@ -67,7 +67,10 @@ def validate_data(
         spec.name,
         subject.span,
         inputs={**spoken, **before, **rules, **logged},
-        parameters={"data_gate": spec.data_gate.model_dump(mode="json")},
+        parameters={
+            "data_gate": spec.data_gate.model_dump(mode="json"),
+            "admitted": [one.manifest.span for one in subject.admitted],
+        },
         look=look,
     )
 

@@ -18,6 +18,8 @@ from components.validate_data import anomalies, rows
 from components.validate_data.subject import Subject
 from components.verdict import Check, Status
 
+COMPARED = ("drift", "volume")
+
 
 def checks(subject: Subject) -> tuple[list[Check], Any]:
     """Return a check for every bound of the schema, and TFDV's own `Anomalies`."""
@@ -39,7 +41,40 @@ def checks(subject: Subject) -> tuple[list[Check], Any]:
         made += anomalies.drift_checks(found, reviewed, now, before, len(window), source)
     else:
         made.append(Check(name="drift", status=Status.SKIPPED, message=subject.learning))
-    return made, found
+    return _like_the_admitted(subject, reviewed, now, made), found
+
+
+def _like_the_admitted(subject: Subject, reviewed: Any, now: Any, made: list[Check]) -> list[Check]:
+    """Return the checks, those that only compare with the window as warnings where an admission says so.
+
+    A window takes weeks to become what a person let in; until then a span like the admitted ones is
+    unlike the window, and no news.
+    """
+    let_in = subject.admitted
+    if not let_in or not any(c.name in COMPARED and c.status is Status.FAILED for c in made):
+        return made
+    before = statistics.merge([statistics.read(one) for one in let_in])
+    found = trained(reviewed, now, before, len(let_in))
+    source = subject.schema_name
+    again = [
+        anomalies.volume_check(
+            found, reviewed, now.num_examples, before.num_examples / len(let_in), source
+        ),
+        *anomalies.drift_checks(found, reviewed, now, before, len(let_in), source),
+    ]
+    alike = {(c.name, c.subject) for c in again if c.status is Status.PASSED}
+    spans = ", ".join(one.manifest.span for one in let_in)
+    return [
+        check.model_copy(
+            update={
+                "status": Status.WARNED,
+                "message": f"{check.message}; as was admitted: {spans}",
+            }
+        )
+        if check.status is Status.FAILED and (check.name, check.subject) in alike
+        else check
+        for check in made
+    ]
 
 
 def trained(reviewed: Any, now: Any, before: Any = None, spans: int = 1) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from components import schema, served, statistics
+from components import admissions, schema, served, statistics
 from components.ingest import FILE
 from components.served import Log
 from components.spec import Spec
@@ -52,6 +52,14 @@ class Subject:
     def before(self) -> Any:
         """Return the statistics of the window's rows together, or None where it holds no span."""
         return statistics.merge([statistics.read(h) for h in self.window]) if self.window else None
+
+    @cached_property
+    def admitted(self) -> Sequence[Artifact]:
+        """Return those of the window that a person let in, although the gate had refused them."""
+        let_in = admissions.admissions(self.spec.name)
+        return [
+            h for h in self.window if (h.manifest.span, h.manifest.inputs.get("examples")) in let_in
+        ]
 
     @property
     def learning(self) -> str:
