@@ -70,8 +70,11 @@ def test_a_column_that_knows_the_answer_halts_and_says_by_what(
     assert "0.95 is more than a column can know beforehand" in message
 
 
-def test_too_few_labels_of_a_kind_say_nothing(judged: Callable[..., dict[str, Check]]) -> None:
-    asked = judged(late="(flight = 1)::INT", visib="(flight = 1)::INT * 5")
+@pytest.mark.parametrize("late", ["(flight = 1)::INT", "0", "NULL"])
+def test_too_few_labels_of_a_kind_say_nothing(
+    judged: Callable[..., dict[str, Check]], late: str
+) -> None:
+    asked = judged(late=late, visib="(flight = 1)::INT * 5")
     (check,) = asked.values()
     assert (check.subject, check.status) == ("late", Status.SKIPPED)
     assert "too few to tell what a column knows of it" in check.message

@@ -26,7 +26,7 @@ def checks(subject: Subject) -> list[Check]:
     table = subject.table.filter(pc.is_valid(subject.table[label]))
     if len(table) > ENOUGH:
         table = table.take(np.sort(np.random.default_rng(0).permutation(len(table))[:ENOUGH]))
-    positive = _positive(table[label])
+    positive = _positive(table[label]) if len(table) else np.zeros(0, bool)
     few = min(positive.sum(), (~positive).sum())
     if few < FEW:
         told = f"{label} has {few} rows of one kind: too few to tell what a column knows of it"
