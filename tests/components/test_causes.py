@@ -65,3 +65,17 @@ def test_an_ordinary_span_has_no_cause(past: list[Profile]) -> None:
         assert [likely(now, past, column) for column in ("miles", "temp", "carrier", None)] == [
             None
         ] * 4
+
+
+def test_shifted_hours_are_told_though_midnight_looks_like_a_stand_in() -> None:
+    timetable = 9 * np.array([0] * 5 + [2, 8, 8, 9, 7, 6, 6, 6, 6, 6, 8, 6, 8, 7, 7, 6, 4, 1, 0])
+
+    def hours(day: int, by: int = 0) -> Profile:
+        draw = np.random.default_rng(day)
+        flown = timetable + draw.integers(0, 4, 24) * (timetable > 0)
+        held = (np.repeat(np.arange(24), flown) + by) % 24
+        return profile(pa.table({"hour": held, "x": draw.normal(size=len(held))}), ["hour"])
+
+    cause = likely(hours(31, by=5), [hours(day) for day in range(30)], "hour")
+    assert cause is not None
+    assert cause.startswith("hours are shifted by +5")

@@ -33,17 +33,17 @@ OF_VALUES: tuple[Callable[[Seen], Cause | None], ...] = (
     spellings.rewritten,
     spellings.zeros_lost,
     spellings.cut_short,
+    amounts.hours,  # midnight is no stand-in for what is missing
+    amounts.numbered,
     presence.stand_in,
     presence.new_value,
     spellings.mistyped,
     spellings.garbled,
 )
 OF_DISTRIBUTIONS: tuple[Callable[[Seen], Cause | None], ...] = (
-    amounts.numbered,
     amounts.decimals,
     amounts.rounded,
     units.whole_column,
-    amounts.hours,
     amounts.moved,
     amounts.point_lost,
     amounts.narrow,

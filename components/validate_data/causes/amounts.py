@@ -38,7 +38,7 @@ def moved(seen: Seen) -> Cause | None:
 def hours(seen: Seen) -> Cause | None:
     """Times of day, as hours or as hhmm, are shifted round the clock."""
     held = seen.distribution
-    if held is None or not held.odd or not seen.whole:
+    if held is None or not held.odd or not seen.whole or seen.span.fewer:
         return None
     most, least = seen.figure("max")[1], seen.figure("min")[1]
     around = 24 if max(most) <= 23 else 2400 if max(most) <= 2400 and _clock(seen) else 0
@@ -58,7 +58,7 @@ def numbered(seen: Seen) -> Cause | None:
     """Names that are integers are all shifted by the same, hours round the clock."""
     if seen.now.kind != "text" or not seen.recurs or seen.strayed < 1.5:
         return None
-    if not seen.named_by_integers:
+    if not seen.named_by_integers or seen.span.fewer:
         return None
     around = 24 if max(int(v) for v in seen.known) <= 23 and len(seen.known) > 7 else 10**18
     off = {by: _shifted(seen, by, around) for by in CLOCK}
