@@ -114,6 +114,10 @@ def test_a_rule_that_looks_back_waits_for_a_week_and_says_so(alone: Faulty) -> N
         ("frozen", "weather", "CASE origin WHEN 'JFK' THEN 9.20624 ELSE wind_speed END AS wind_speed"),
         ("rain", "weather", "0.02 AS precip"),
         ("rain", "weather", "2 AS visib"),
+        ("readings", "weather", "CASE WHEN hour % 8 > 0 THEN visib END AS visib"),
+        ("station", "weather", "CASE WHEN hour % 8 > 0 THEN origin END AS origin"),
+        ("station", "weather", "CASE WHEN hour % 8 > 0 THEN day ELSE day - 1 END AS day"),
+        ("evening", "flights", "least(hour, 20) AS hour"),
     ],
 )  # fmt: skip
 def test_a_fault_of_the_source_breaks_the_rule_that_knows_better(
