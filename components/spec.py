@@ -12,18 +12,16 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from components import home, rule, schema, spans
+from components import home, metrics, rule, schema, spans
 from components.errors import UsageError, near_miss
 from components.rule import Rule
 
-# Every metric that a threshold may name, and which way is better (0: nearer to 1 is better).
-METRICS: dict[str, Literal[-1, 0, 1]] = {
-    "auc": 1,
-    "accuracy": 1,
-    "precision": 1,
-    "recall": 1,
-    "calibration": 0,
-    "loss": -1,
+# Which way is better (0: nearer to the metric's ideal), of every metric that has a direction.
+METRICS: dict[str, metrics.Better] = {
+    metric.name: metric.better
+    for of_task in metrics.CATALOGUE.values()
+    for metric in of_task.values()
+    if metric.better is not None
 }
 # Every check of the data gate that a pipeline may silence for a while.
 DATA_CHECKS = (
@@ -248,7 +246,12 @@ class Spec(_Part):
                 self._known(f"data_gate.silenced.{n}.column", silence.column, [*of, *rows])
         for n, bound in enumerate(self.thresholds):
             where = f"thresholds.{n}"
-            self._known(f"{where}.metric", bound.metric, METRICS)
+            self._known(f"{where}.metric", bound.metric, metrics.of("binary"))
+            if bound.metric not in METRICS and bound.worse_by_at_most is not None:
+                raise ValueError(
+                    f"{where}.worse_by_at_most: {bound.metric} is neither better nor worse for "
+                    "being more; bound it by at_least or at_most"
+                )
             if bound.slice and bound.slice not in self.slices:
                 listed = ", ".join("×".join(s) for s in self.slices) or "none"
                 hint = near_miss("×".join(bound.slice), ["×".join(s) for s in self.slices])

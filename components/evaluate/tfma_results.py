@@ -17,24 +17,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from components import metrics as catalogue
 from components.evaluate.population import BASELINE, CANDIDATE, Population
 from components.evaluate.slices import Value, encode
 from components.evaluate.thresholds import Question
 
 log = logging.getLogger(__name__)
 
-# Our name of a metric → TFMA's class, in the order in which TFMA's viewers list them.
-CLASSES = {
-    "auc": "AUC",
-    "accuracy": "BinaryAccuracy",
-    "precision": "Precision",
-    "recall": "Recall",
-    "calibration": "Calibration",
-    "loss": "BinaryCrossEntropy",
-    "mean_prediction": "MeanPrediction",
-    "mean_label": "MeanLabel",
-    "example_count": "ExampleCount",
-}
 LABEL = "__label__"
 Figures = dict[str, dict[str, float]]  # model → metric → value
 
@@ -48,12 +37,13 @@ def config(population: Population, questions: Sequence[Question]) -> Any:
     from tensorflow_model_analysis.proto import config_pb2
 
     metrics = []
-    for metric, class_name in CLASSES.items():
-        judged = [q for q in questions if q.metric == metric and q.unjudged is None]
+    for metric in catalogue.of("binary").values():
+        judged = [q for q in questions if q.metric == metric.name and q.unjudged is None]
         metrics.append(
             config_pb2.MetricConfig(
-                class_name=class_name,
-                config=json.dumps({"name": metric}),
+                class_name=metric.tfma,
+                module=metric.module,
+                config=json.dumps({"name": metric.name, **metric.config}),
                 per_slice_thresholds=[_threshold(question, config_pb2) for question in judged],
             )
         )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from components import metrics
 from components.evaluate.slices import OVERALL, Slice, Slicing
 from components.spec import METRICS, Threshold
 from components.verdict import Check, Status
@@ -100,11 +101,9 @@ def _unjudged(
     """Return why a slice cannot be judged by its rows alone, or None when it can."""
     if examples < threshold.min_examples:
         return Status.SKIPPED, f"underpowered: {examples} examples of {threshold.min_examples}"
-    lacks = ""
-    if positives == 0 and threshold.metric in ("auc", "recall", "calibration"):
-        lacks = "positive"
-    elif positives == examples and threshold.metric == "auc":
-        lacks = "negative"
+    has = {"positive": positives > 0, "negative": positives < examples}
+    needed = metrics.of("binary")[threshold.metric].needs
+    lacks = next((label for label in needed if not has[label]), "")
     if not lacks:
         return None
     status = Status.ERROR if part.name == OVERALL else Status.SKIPPED

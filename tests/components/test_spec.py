@@ -83,6 +83,10 @@ def test_another_bound_makes_another_spec(flights: spec.Spec) -> None:
             {"thresholds": [{"metric": "auc", "slice": ["dest"], "at_least": 0.6}]},
             ["thresholds.0.slice: 'dest' is not among `slices` (origin, carrier, origin×carrier)"],
         ),
+        (
+            {"thresholds": [{"metric": "mean_label", "worse_by_at_most": 0.1}]},
+            ["thresholds.0.worse_by_at_most: mean_label is neither better nor worse"],
+        ),
         ({"thresholds": [{"metric": "auc"}]}, ["thresholds.0: bounds nothing; add at_least"]),
         (
             {"thresholds": [{"metric": "auc", "worse_by_at_most": -0.1}]},

@@ -1,0 +1,84 @@
+"""The metrics that a model may be judged by: one catalogue, of every task.
+
+A metric is TFMA's own, or one of ours that is written as TFMA's extension point asks and so lands in
+the same files (`components/evaluate/own_metrics.py`). This module imports nothing heavy: a
+pipeline.yaml is checked against it wherever it is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Task = Literal["binary", "multiclass", "regression"]
+Better = Literal[-1, 0, 1]
+
+OURS = "components.evaluate.own_metrics"
+CUT = 0.5  # a score above it says yes
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric of one task.
+
+    `about`: what it is, in a line; `better`: whether more (1) or less (-1) of it is better, or nearer
+    to `ideal` (0), or None where neither is; `tfma`: the class that makes it, of `module` where it is
+    not TFMA's; `config`: what that class is told; `needs`: the labels without which a slice has none
+    of it; `counted`: whether counts suffice for it (`components/evaluate/counted_metrics.py`).
+    """
+
+    name: str
+    about: str
+    better: Better | None
+    tfma: str
+    ideal: float = 0.0
+    module: str = ""
+    config: Mapping[str, Any] = field(default_factory=dict)
+    needs: tuple[Literal["positive", "negative"], ...] = ()
+    counted: bool = True
+
+    def harm(self, value: float) -> float:
+        """Return how bad a value is: less is better. Only for a metric with a direction."""
+        if self.better is None:
+            raise ValueError(f"{self.name} is neither better nor worse for being more")
+        return -self.better * value if self.better else abs(value - self.ideal)
+
+
+BOTH: Any = ("positive", "negative")
+_COUNT = Metric("example_count", "the number of examples", None, "ExampleCount")
+_MEANS = (
+    Metric("mean_prediction", "the mean of the scores", None, "MeanPrediction"),
+    Metric("mean_label", "the mean of the labels", None, "MeanLabel"),
+    _COUNT,
+)
+# In the order in which TFMA's viewers list them.
+_BINARY = (
+    Metric("auc", "the area under the ROC curve", 1, "AUC", needs=BOTH),
+    Metric("accuracy", f"the share of right answers, yes above {CUT}", 1, "BinaryAccuracy"),
+    Metric("precision", f"the share of positives among scores above {CUT}", 1, "Precision"),
+    Metric(
+        "recall", f"the share of positives with a score above {CUT}", 1, "Recall",
+        needs=("positive",),
+    ),
+    Metric(
+        "calibration", "the sum of scores over that of labels", 0, "Calibration", 1.0,
+        needs=("positive",),
+    ),
+    Metric("loss", "the mean cross entropy, in nats", -1, "BinaryCrossEntropy"),
+    Metric(
+        "false_positive_rate", f"the share of negatives with a score above {CUT}", -1, "FPR",
+        needs=("negative",),
+    ),
+    Metric(
+        "false_negative_rate", f"the share of positives with a score of {CUT} or less", -1, "FNR",
+        needs=("positive",),
+    ),
+    *_MEANS,
+)  # fmt: skip
+CATALOGUE: dict[Task, dict[str, Metric]] = {"binary": {metric.name: metric for metric in _BINARY}}
+
+
+def of(task: Task) -> Mapping[str, Metric]:
+    """Return the metrics of a task by name, in the order in which they are shown."""
+    return CATALOGUE[task]
