@@ -74,6 +74,14 @@ _BINARY = (
         "false_negative_rate", f"the share of positives with a score of {CUT} or less", -1, "FNR",
         needs=("positive",),
     ),
+    Metric(
+        "expected_calibration_error", "the mean distance of scores from the share of positives", -1,
+        "ExpectedCalibrationError", module=OURS,
+    ),
+    Metric(
+        "equal_opportunity_difference", "the true-positive rate less the one overall", 0,
+        "EqualOpportunityDifference", module=OURS, needs=("positive",),
+    ),
     *_MEANS,
 )  # fmt: skip
 CATALOGUE: dict[Task, dict[str, Metric]] = {"binary": {metric.name: metric for metric in _BINARY}}

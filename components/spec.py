@@ -247,6 +247,10 @@ class Spec(_Part):
         for n, bound in enumerate(self.thresholds):
             where = f"thresholds.{n}"
             self._known(f"{where}.metric", bound.metric, metrics.of("binary"))
+            if bound.metric == "equal_opportunity_difference" and not bound.slice:
+                raise ValueError(
+                    f"{where}: {bound.metric} is a slice's, against overall; give it a `slice`"
+                )
             if bound.metric not in METRICS and bound.worse_by_at_most is not None:
                 raise ValueError(
                     f"{where}.worse_by_at_most: {bound.metric} is neither better nor worse for "

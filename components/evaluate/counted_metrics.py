@@ -22,10 +22,9 @@ import numpy as np
 
 from components.evaluate.population import Population
 from components.evaluate.slices import Slicing
+from components.metrics import CUT
 
 BUCKETS = 10_000  # TFMA's own; two more hold what lies outside 0 and 1
-CUT = 0.5  # a score above it says yes
-
 
 Cell = tuple[int, float, float, float]
 

@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from components import metrics as catalogue
+from components.evaluate import ideals
 from components.evaluate.population import BASELINE, CANDIDATE, Population
 from components.evaluate.slices import Value, encode
 from components.evaluate.thresholds import Question
@@ -43,7 +44,7 @@ def config(population: Population, questions: Sequence[Question]) -> Any:
             config_pb2.MetricConfig(
                 class_name=metric.tfma,
                 module=metric.module,
-                config=json.dumps({"name": metric.name, **metric.config}),
+                config=json.dumps(_settings(metric, population)),
                 per_slice_thresholds=[_threshold(question, config_pb2) for question in judged],
             )
         )
@@ -58,6 +59,17 @@ def config(population: Population, questions: Sequence[Question]) -> Any:
         slicing_specs=[config_pb2.SlicingSpec(feature_keys=s.columns) for s in population.slicings],
         metrics_specs=[config_pb2.MetricsSpec(metrics=metrics, model_names=list(names.values()))],
     )
+
+
+def _settings(metric: catalogue.Metric, population: Population) -> dict[str, Any]:
+    """Return what TFMA's class of a metric is told."""
+    told: dict[str, Any] = {"name": metric.name, **metric.config}
+    if metric.name == "equal_opportunity_difference":
+        told["overall"] = {
+            name: ideals.true_positive_rate(population.label, population.scores[model])
+            for model, name in population.names.items()
+        }
+    return told
 
 
 def _threshold(question: Question, config_pb2: Any) -> Any:

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from components import metrics
+from components.evaluate import ideals
 from components.evaluate.slices import OVERALL, Slice, Slicing
-from components.spec import METRICS, Threshold
+from components.spec import Threshold
 from components.verdict import Check, Status
 
 FIRST = "no baseline yet: the first model"
@@ -50,18 +51,28 @@ def questions(
     for threshold in thresholds:
         slicing = next(s for s in slicings if s.columns == threshold.slice)
         examples, positives = slicing.totals(), slicing.totals(label)
-        scores = None if baseline is None else slicing.totals(baseline)
+        had = (
+            None if baseline is None else ideals.figures(threshold.metric, slicing, label, baseline)
+        )
         for part in slicing:
             n, yes = int(examples[part.code]), int(positives[part.code])
-            calibration = None if scores is None else float(scores[part.code]) / max(yes, 1)
-            found.extend(_ask(threshold, part, n, yes, calibration))
+            was = None if had is None else float(had[part.code])
+            found.extend(_ask(threshold, part, n, yes, baseline is None, was))
     return found
 
 
 def _ask(
-    threshold: Threshold, part: Slice, examples: int, positives: int, calibration: float | None
+    threshold: Threshold,
+    part: Slice,
+    examples: int,
+    positives: int,
+    first: bool,
+    was: float | None,
 ) -> Iterator[Question]:
-    """Yield the absolute question and the one against the baseline, as far as the spec asks them."""
+    """Yield the absolute question and the one against the baseline, as far as the spec asks them.
+
+    `first`: there is no baseline; `was`: its figure of a metric that has an ideal.
+    """
     unjudged = _unjudged(threshold, part, examples, positives)
     least, most, worse = threshold.at_least, threshold.at_most, threshold.worse_by_at_most
     if least is not None or most is not None:
@@ -72,16 +83,17 @@ def _ask(
         )
     if worse is None:
         return
-    if calibration is None:
+    if first:
         unjudged = (Status.SKIPPED, FIRST)
-    better = METRICS[threshold.metric]
+    metric = metrics.of("binary")[threshold.metric]
+    better = metric.better
     if better:
         expected = f"at most {worse:g} {'below' if better > 0 else 'above'} the baseline"
         lower, upper = (-worse, None) if better > 0 else (None, worse)
-    else:  # nearer to 1 is better: as far as the baseline is, and a little
-        expected = f"at most {worse:g} further from 1 than the baseline"
-        reach = abs((calibration or 0) - 1) + worse
-        lower, upper = 1 - reach, 1 + reach
+    else:  # as far from the ideal as the baseline is, and a little
+        expected = f"at most {worse:g} further from {metric.ideal:g} than the baseline"
+        reach = (0.0 if was is None else metric.harm(was)) + worse
+        lower, upper = metric.ideal - reach, metric.ideal + reach
     yield Question(
         threshold.metric,
         part,

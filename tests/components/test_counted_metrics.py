@@ -35,6 +35,14 @@ THRESHOLDS = [
     Threshold(metric="loss", slice=("origin", "carrier"), at_most=0.5, worse_by_at_most=0.001),
     Threshold(metric="calibration", slice=("hour",), worse_by_at_most=0.01, min_examples=10),
     Threshold(metric="accuracy", at_most=0.5),
+    Threshold(metric="expected_calibration_error", slice=("origin",), at_most=0.04),
+    Threshold(metric="false_positive_rate", slice=("origin",), at_most=0.07, worse_by_at_most=0.0),
+    Threshold(
+        metric="equal_opportunity_difference",
+        slice=("origin",),
+        at_least=-0.03,
+        worse_by_at_most=0.01,
+    ),
 ]
 
 
@@ -184,7 +192,35 @@ def test_figures_are_those_of_scikit_learn(tmp_path_factory, case):
     assert ours["mean_label"] == pytest.approx(label.mean(), abs=1e-6)
     assert ours["mean_prediction"] == pytest.approx(scores.mean(dtype=float), abs=1e-6)
     assert ours["calibration"] == pytest.approx(clipped.sum() / label.sum(), rel=1e-6)
+    assert ours["false_positive_rate"] == pytest.approx(yes[label == 0].mean(), abs=1e-6)
+    assert ours["false_negative_rate"] == pytest.approx((~yes)[label == 1].mean(), abs=1e-6)
+    assert ours["expected_calibration_error"] == pytest.approx(by_hand(label, clipped), abs=1e-6)
+    assert ours["equal_opportunity_difference"] == 0  # overall, by definition
     assert ours["example_count"] == len(label)
+
+
+def by_hand(label: np.ndarray, scores: np.ndarray) -> float:
+    """Return the expected calibration error as its definition has it."""
+    tenth = np.minimum((scores * 10).astype(int), 9)
+    apart = [
+        (tenth == n).mean() * abs(label[tenth == n].mean() - scores[tenth == n].mean())
+        for n in np.unique(tenth)
+    ]
+    return float(np.sum(apart))
+
+
+def test_equal_opportunity_is_of_a_slice_against_all_of_them(tmp_path):
+    judging = flights(3000, CANDIDATE, BASELINE)
+    counted_metrics.write(tfma_results.config(judging, []), judging, tmp_path / "tfma")
+    figures = tfma_results.figures(tmp_path / "tfma")
+    origins = judging.columns["origin"].to_numpy()
+    for model, scores in judging.scores.items():
+        found = scores > 0.5
+        late = judging.label == 1
+        for origin in ("EWR", "JFK", "LGA"):
+            apart = found[late & (origins == origin)].mean() - found[late].mean()
+            told = figures[(("origin", origin),)][model]["equal_opportunity_difference"]
+            assert told == pytest.approx(apart, abs=1e-12)
 
 
 @by_row

@@ -28,7 +28,13 @@ def test_a_name_means_the_same_direction_in_every_task():
 
 @pytest.mark.parametrize(
     ("name", "worse", "better"),
-    [("auc", 0.6, 0.7), ("loss", 0.5, 0.4), ("calibration", 0.8, 1.1), ("calibration", 1.3, 1.2)],
+    [
+        ("auc", 0.6, 0.7),
+        ("loss", 0.5, 0.4),
+        ("calibration", 0.8, 1.1),
+        ("calibration", 1.3, 1.2),
+        ("equal_opportunity_difference", -0.2, 0.1),
+    ],
 )
 def test_harm_grows_as_a_metric_gets_worse(name, worse, better):
     metric = metrics.of("binary")[name]

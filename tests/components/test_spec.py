@@ -84,6 +84,10 @@ def test_another_bound_makes_another_spec(flights: spec.Spec) -> None:
             ["thresholds.0.slice: 'dest' is not among `slices` (origin, carrier, origin×carrier)"],
         ),
         (
+            {"thresholds": [{"metric": "equal_opportunity_difference", "at_least": -0.1}]},
+            ["thresholds.0: equal_opportunity_difference is a slice's, against overall"],
+        ),
+        (
             {"thresholds": [{"metric": "mean_label", "worse_by_at_most": 0.1}]},
             ["thresholds.0.worse_by_at_most: mean_label is neither better nor worse"],
         ),

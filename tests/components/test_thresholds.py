@@ -125,6 +125,27 @@ def test_a_slice_of_one_class_is_skipped_for_what_it_cannot_show(metric):
     assert "none of 3 examples is positive" in check.message
 
 
+@pytest.mark.parametrize(
+    ("candidate", "status"), [(0.30, "passed"), (-0.30, "passed"), (-0.4, "failed")]
+)
+def test_a_rate_may_be_as_far_from_overall_as_the_baselines_whichever_way(candidate, status):
+    label = np.array([1, 1, 0, 0, 0, 0, 1, 1, 0], dtype=float)
+    baseline = np.array(
+        [0.9, 0.9, 0, 0, 0, 0, 0.9, 0.1, 0]
+    )  # finds all late from EWR, half from JFK
+    threshold = Threshold(
+        metric="equal_opportunity_difference",
+        slice=("origin",),
+        worse_by_at_most=0.06,
+        min_examples=1,
+    )
+    question = asked(threshold, label=label, baseline=baseline)[0]
+    assert question.slice.name == "origin=EWR"
+    assert (question.lower, question.upper) == pytest.approx((-0.31, 0.31))  # 1 - 0.75, and 0.06
+    figures = {model: {threshold.metric: candidate} for model in ("candidate", "baseline")}
+    assert answer(question, figures).status == status
+
+
 def test_a_slice_of_one_class_is_judged_by_what_it_can_show():
     threshold = Threshold(metric="loss", slice=("origin",), at_most=0.1, min_examples=1)
     assert by_slice(threshold, candidate=0.4)["origin=JFK"].status is Status.FAILED
