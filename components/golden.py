@@ -21,7 +21,10 @@ Columns = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Golden:
-    """Rows as a client sends them, by column, each of shape [n], with their offline scores [n]."""
+    """Rows as a client sends them, by column, each of shape [n], with their offline scores.
+
+    `scores`: float32 [n], or [n, classes].
+    """
 
     columns: Columns
     scores: np.ndarray

@@ -1,18 +1,20 @@
 """The metrics that a model may be judged by: one catalogue, of every task.
 
 A metric is TFMA's own, or one of ours that is written as TFMA's extension point asks and so lands in
-the same files (`components/evaluate/own_metrics.py`). This module imports nothing heavy: a
-pipeline.yaml is checked against it wherever it is read.
+the same files (`components/evaluate/own_metrics.py`). Counts suffice for every one
+(`components/evaluate/counted_metrics.py`). This module imports nothing heavy: a pipeline.yaml is checked
+against it wherever it is read.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 Task = Literal["binary", "multiclass", "regression"]
 Better = Literal[-1, 0, 1]
+Need = Literal["positive", "negative", "of every class"]
 
 OURS = "components.evaluate.own_metrics"
 CUT = 0.5  # a score above it says yes
@@ -24,8 +26,8 @@ class Metric:
 
     `about`: what it is, in a line; `better`: whether more (1) or less (-1) of it is better, or nearer
     to `ideal` (0), or None where neither is; `tfma`: the class that makes it, of `module` where it is
-    not TFMA's; `config`: what that class is told; `needs`: the labels without which a slice has none
-    of it; `counted`: whether counts suffice for it (`components/evaluate/counted_metrics.py`).
+    not TFMA's; `needs`: the labels without which a slice has none of it; `macro`: whether it is the
+    mean over the classes, each against the rest.
     """
 
     name: str
@@ -34,9 +36,8 @@ class Metric:
     tfma: str
     ideal: float = 0.0
     module: str = ""
-    config: Mapping[str, Any] = field(default_factory=dict)
-    needs: tuple[Literal["positive", "negative"], ...] = ()
-    counted: bool = True
+    needs: tuple[Need, ...] = ()
+    macro: bool = False
 
     def harm(self, value: float) -> float:
         """Return how bad a value is: less is better. Only for a metric with a direction."""
@@ -84,7 +85,37 @@ _BINARY = (
     ),
     *_MEANS,
 )  # fmt: skip
-CATALOGUE: dict[Task, dict[str, Metric]] = {"binary": {metric.name: metric for metric in _BINARY}}
+_MULTICLASS = (
+    Metric("accuracy", "the share whose likeliest class is right", 1, "SparseCategoricalAccuracy"),
+    Metric(
+        "auc", "the area under the ROC curve, in the mean over classes against the rest", 1, "AUC",
+        needs=("of every class",), macro=True,
+    ),
+    Metric("loss", "the mean cross entropy, in nats", -1, "SparseCategoricalCrossentropy"),
+    _COUNT,
+)  # fmt: skip
+_REGRESSION = (
+    Metric("mae", "the mean absolute error, in the label's unit", -1, "MeanAbsoluteError"),
+    Metric("mse", "the mean squared error", -1, "MeanSquaredError"),
+    Metric(
+        "rmse", "the root of the mean squared error, in the label's unit", -1,
+        "RootMeanSquaredError", module=OURS,
+    ),
+    Metric("bias", "the mean prediction less the mean label", 0, "MeanBias", module=OURS),
+    Metric("calibration", "the sum of predictions over that of labels", 0, "Calibration", 1.0),
+    *_MEANS,
+)  # fmt: skip
+CATALOGUE: dict[Task, dict[str, Metric]] = {
+    "binary": {metric.name: metric for metric in _BINARY},
+    "multiclass": {metric.name: metric for metric in _MULTICLASS},
+    "regression": {metric.name: metric for metric in _REGRESSION},
+}
+# The one figure that is told where there is room for one, and what it is called there.
+HEADLINE: Mapping[Task, tuple[str, str]] = {
+    "binary": ("auc", "AUC"),
+    "multiclass": ("accuracy", "accuracy"),
+    "regression": ("mae", "mean absolute error"),
+}
 
 
 def of(task: Task) -> Mapping[str, Metric]:

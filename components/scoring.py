@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ import numpy as np
 from components import transform
 from components.columns import columns
 from components.errors import SluiceError
+from components.metrics import Task
 from components.schema import Feature
 from components.store import Artifact
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["SAVED_MODEL", "Scorer", "columns", "load", "scores"]
 
 SAVED_MODEL = "saved_model"
+# What a model's answer is called: one score a row, or one of each class.
+OUTPUTS: Mapping[Task, str] = {"binary": "score", "regression": "score", "multiclass": "scores"}
 ROWS_AT_ONCE = 16_384
 
 
@@ -33,16 +36,27 @@ class Scorer:
     _module: Any  # holds the variables, which a signature does not
 
     def scores(self, frame: pd.DataFrame) -> np.ndarray:
-        """Return the score of every row, float32 of shape [n]; missing values are allowed."""
+        """Return the scores of every row, float32 of shape [n], or [n, classes].
+
+        Missing values are allowed. Raises SluiceError for a model that answers without scores.
+        """
         import tensorflow as tf
 
         raw = columns(frame, self.features)
-        parts = [np.empty(0, np.float32)]
-        for start in range(0, len(frame), ROWS_AT_ONCE):
+        parts = []
+        for start in range(0, max(len(frame), 1), ROWS_AT_ONCE):
             batch = {name: v[start : start + ROWS_AT_ONCE] for name, v in raw.items()}
             answer = self._signature(**{name: tf.constant(v) for name, v in batch.items()})
-            parts.append(answer["score"].numpy())
+            said = of(answer)
+            if said is None:
+                raise SluiceError(f"the model answers with {', '.join(answer)}, and no scores")
+            parts.append(said.numpy())
         return np.concatenate(parts)
+
+
+def of(answer: Mapping[str, Any]) -> Any:
+    """Return the scores in an answer, whichever the task; None where there are none."""
+    return next((answer[name] for name in OUTPUTS.values() if name in answer), None)
 
 
 def load(model: Artifact) -> Scorer:
@@ -59,7 +73,7 @@ def load(model: Artifact) -> Scorer:
 
 
 def scores(model: Artifact, paths: Sequence[Path]) -> np.ndarray:
-    """Return the scores of every row of these Parquet files, in order, float32 of shape [n]."""
+    """Return the scores of every row of these Parquet files, in order, float32, [n] or [n, classes]."""
     import pandas as pd
 
     scorer = load(model)

@@ -187,6 +187,8 @@ class Spec(_Part):
     schedule: str = EVERY_MORNING  # a time of the day as cron in UTC, or `arrival`
     window: Window
     label: str
+    task: metrics.Task = "binary"
+    classes: tuple[str | int, ...] = ()  # of a multiclass label, in the order of the model's scores
     key: Annotated[tuple[str, ...], Field(min_length=1)]
     slices: tuple[Annotated[tuple[str, ...], Field(min_length=1)], ...] = ()
     data_gate: DataGate = DataGate()
@@ -230,6 +232,7 @@ class Spec(_Part):
         contract = schema.load(self.schema_path)
         columns = schema.columns(contract)
         self._known("label", self.label, columns)
+        self._has_classes()
         self._feeds_a_model(contract)
         for column in self.key:
             self._known("key", column, columns)
@@ -246,7 +249,7 @@ class Spec(_Part):
                 self._known(f"data_gate.silenced.{n}.column", silence.column, [*of, *rows])
         for n, bound in enumerate(self.thresholds):
             where = f"thresholds.{n}"
-            self._known(f"{where}.metric", bound.metric, metrics.of("binary"))
+            self._known(f"{where}.metric", bound.metric, metrics.of(self.task))
             if bound.metric == "equal_opportunity_difference" and not bound.slice:
                 raise ValueError(
                     f"{where}: {bound.metric} is a slice's, against overall; give it a `slice`"
@@ -271,6 +274,22 @@ class Spec(_Part):
         if self.source.path is None and (self.source.complete or self.source.rows):
             raise ValueError("source: `complete` and `rows` are files under `path`; give `path`")
         return self
+
+    def _has_classes(self) -> None:
+        """Check that a multiclass label has its classes listed, and no other has any."""
+        if self.task != "multiclass":
+            if self.classes:
+                raise ValueError("classes: are those of a label whose `task` is multiclass")
+            return
+        listed = [str(name) for name in self.classes]
+        if len(listed) < 2:
+            raise ValueError(
+                f"classes: the values of {self.label!r}, at least two, in the order in which the "
+                "model scores them; list them"
+            )
+        twice = next((name for n, name in enumerate(listed) if name in listed[:n]), None)
+        if twice is not None:
+            raise ValueError(f"classes: {twice!r} is listed twice; list each once")
 
     def _feeds_a_model(self, contract: Any) -> None:
         """Check that a model is fed some columns, that it learns from each, and not the answer."""

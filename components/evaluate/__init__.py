@@ -16,12 +16,13 @@ import numpy as np
 import pandas as pd
 from pydantic import JsonValue
 
-from components import gates, scoring, store
+from components import gates, labels, scoring, store
 from components.approval import EXAMPLES, NO_BASELINE
 from components.errors import SluiceError, near_miss
 from components.evaluate.population import BASELINE, CANDIDATE, Population, population
 from components.evaluate.thresholds import answer, finite, questions
 from components.ingest import arrival
+from components.metrics import HEADLINE, Task
 from components.spec import Spec, Threshold
 from components.store import Artifact
 from components.verdict import Check, Status, Verdict, failed_to_measure
@@ -55,12 +56,13 @@ def evaluate(
         evidence: Evidence = {}
         try:
             rows, unlabelled = _labelled(spec, examples)
-            scores = {name: _scores(name, m, rows) for name, m in models.items()}
-            judging = population(rows[spec.label].to_numpy(), scores, rows, spec.slices)
+            scores = {name: _scores(spec, name, m, rows) for name, m in models.items()}
+            label = labels.encode(spec, rows[spec.label])
+            judging = population(label, scores, rows, spec.slices, spec.task)
             answers, evidence = judge(spec.thresholds, judging, result)
             checks += answers
             evidence |= {"unlabelled": unlabelled, "spans": len(examples)}
-            evidence["summary"] = _summary(evidence)
+            evidence["summary"] = _summary(spec.task, evidence)
         except Exception as problem:
             log.exception("the model gate could not measure")
             shutil.rmtree(result, ignore_errors=True)
@@ -75,6 +77,8 @@ def evaluate(
         )
 
     asked = spec.model_dump(mode="json", include={"label", "slices", "thresholds"})
+    if spec.task != "binary":
+        asked |= {"task": spec.task, "classes": list(spec.classes)}
     return gates.judge("evaluate", spec.name, span, inputs=about, parameters=asked, look=look)
 
 
@@ -115,9 +119,12 @@ def judge(
     """Return a check for every bound and slice, and the figures; write TFMA's result to `folder`."""
     from components.evaluate import tfma_results
 
-    asked = questions(thresholds, judging.slicings, judging.label, judging.scores.get(BASELINE))
+    baseline = judging.scores.get(BASELINE)
+    about = (judging.task, judging.classes)
+    asked = questions(thresholds, judging.slicings, judging.label, baseline, *about)
     how = tfma_results.write(tfma_results.config(judging, asked), judging, folder)
     figures = tfma_results.figures(folder)
+    tfma_results.blank(figures, judging)
     checks = [answer(question, figures[question.slice.key]) for question in asked]
     if all(check.status is Status.SKIPPED for check in checks):
         told = f"none of {len(checks)} thresholds could be judged: {checks[0].message}"
@@ -169,28 +176,34 @@ def _labelled(spec: Spec, examples: Sequence[Artifact]) -> tuple[pd.DataFrame, i
     return rows[known].reset_index(drop=True), int((~known).sum())
 
 
-def _scores(name: str, model: Artifact, rows: pd.DataFrame) -> np.ndarray:
+def _scores(spec: Spec, name: str, model: Artifact, rows: pd.DataFrame) -> np.ndarray:
+    who = f"the {name}, model {model.digest[:12]} of {model.manifest.span},"
+    classes = model.manifest.parameters.get("classes", [])
+    if spec.classes and classes != list(spec.classes):
+        raise SluiceError(
+            f"{who} was trained on the classes {classes}, which are not the spec's; what it would "
+            "answer cannot be compared: give the new classes a pipeline of their own"
+        )
     try:
         return scoring.load(model).scores(rows)
     except Exception as problem:
-        who = f"the {name}, model {model.digest[:12]} of {model.manifest.span},"
         raise SluiceError(f"{who} cannot score the examples: {problem}") from problem
 
 
-def _summary(evidence: Mapping[str, Any]) -> str:
+def _summary(task: Task, evidence: Mapping[str, Any]) -> str:
     """Return the one line that a driver prints."""
-    told = f"AUC {_short(evidence['metrics'])}"
+    metric, title = HEADLINE[task]
+    told = f"{title} {_short(evidence['metrics'][metric])}"
     if "baseline_metrics" in evidence:
-        told += f" (baseline {_short(evidence['baseline_metrics'])})"
+        told += f" (baseline {_short(evidence['baseline_metrics'][metric])})"
     return (
         f"{told} on {evidence['examples']:,} examples of {evidence['spans']} spans, "
         f"{evidence['slices_in_all']} slices"
     )
 
 
-def _short(metrics: Mapping[str, float | None]) -> str:
-    auc = metrics["auc"]
-    return "undefined" if auc is None else f"{auc:.3f}"
+def _short(figure: float | None) -> str:
+    return "undefined" if figure is None else f"{figure:.3f}"
 
 
 def _finite(values: Mapping[str, float]) -> dict[str, JsonValue]:

@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from components import metrics as catalogue
 from components.evaluate import ideals
+from components.evaluate.needs import lacking
 from components.evaluate.population import BASELINE, CANDIDATE, Population
 from components.evaluate.slices import Value, encode
 from components.evaluate.thresholds import Question
@@ -26,6 +27,12 @@ from components.evaluate.thresholds import Question
 log = logging.getLogger(__name__)
 
 LABEL = "__label__"
+PLOTS: dict[catalogue.Task, tuple[str, ...]] = {
+    "binary": ("CalibrationPlot", "ConfusionMatrixPlot"),
+    "multiclass": (),
+    "regression": (),
+}
+Key = tuple[tuple[str, Any], ...]  # of a slice: pairs of column and value
 Figures = dict[str, dict[str, float]]  # model → metric → value
 
 
@@ -37,18 +44,23 @@ def config(population: Population, questions: Sequence[Question]) -> Any:
     """
     from tensorflow_model_analysis.proto import config_pb2
 
-    metrics = []
-    for metric in catalogue.of("binary").values():
-        judged = [q for q in questions if q.metric == metric.name and q.unjudged is None]
-        metrics.append(
-            config_pb2.MetricConfig(
-                class_name=metric.tfma,
-                module=metric.module,
-                config=json.dumps(_settings(metric, population)),
-                per_slice_thresholds=[_threshold(question, config_pb2) for question in judged],
+    names = population.names
+    asked = {
+        metric: _metric(metric, population, questions)
+        for metric in catalogue.of(population.task).values()
+    }
+    direct = [made for metric, made in asked.items() if not metric.macro]
+    direct += [config_pb2.MetricConfig(class_name=name) for name in PLOTS[population.task]]
+    specs = [config_pb2.MetricsSpec(metrics=direct, model_names=list(names.values()))]
+    averaged = [made for metric, made in asked.items() if metric.macro]
+    if averaged:  # over the classes, each of which counts alike, however rare
+        weights = dict.fromkeys(range(population.classes), 1.0)
+        alike = config_pb2.AggregationOptions(macro_average=True, class_weights=weights)
+        specs.append(
+            config_pb2.MetricsSpec(
+                metrics=averaged, model_names=list(names.values()), aggregate=alike
             )
         )
-    names = population.names
     return config_pb2.EvalConfig(
         model_specs=[
             config_pb2.ModelSpec(
@@ -57,13 +69,25 @@ def config(population: Population, questions: Sequence[Question]) -> Any:
             for model, name in names.items()
         ],
         slicing_specs=[config_pb2.SlicingSpec(feature_keys=s.columns) for s in population.slicings],
-        metrics_specs=[config_pb2.MetricsSpec(metrics=metrics, model_names=list(names.values()))],
+        metrics_specs=specs,
+    )
+
+
+def _metric(metric: catalogue.Metric, population: Population, questions: Sequence[Question]) -> Any:
+    from tensorflow_model_analysis.proto import config_pb2
+
+    judged = [q for q in questions if q.metric == metric.name and q.unjudged is None]
+    return config_pb2.MetricConfig(
+        class_name=metric.tfma,
+        module=metric.module,
+        config=json.dumps(_settings(metric, population)),
+        per_slice_thresholds=[_threshold(question, config_pb2) for question in judged],
     )
 
 
 def _settings(metric: catalogue.Metric, population: Population) -> dict[str, Any]:
     """Return what TFMA's class of a metric is told."""
-    told: dict[str, Any] = {"name": metric.name, **metric.config}
+    told: dict[str, Any] = {"name": metric.name}
     if metric.name == "equal_opportunity_difference":
         told["overall"] = {
             name: ideals.true_positive_rate(population.label, population.scores[model])
@@ -113,7 +137,7 @@ def write_row_by_row(eval_config: Any, population: Population, folder: Path) -> 
 
     columns = {c: _values(*encode(population.columns, str(c))) for c in population.columns}
     columns |= {LABEL: pa.array(population.label)}
-    columns |= {model: pa.array(scores) for model, scores in population.scores.items()}
+    columns |= {model: pa.array(list(scores)) for model, scores in population.scores.items()}
     batch = pa.record_batch([_as_lists(c) for c in columns.values()], names=list(columns))
     shared = [
         tfma.EvalSharedModel(
@@ -142,16 +166,25 @@ def _values(codes: np.ndarray, values: Sequence[Value]) -> pa.Array:
 
 def _as_lists(column: pa.Array) -> pa.ListArray:
     """Return a column as TFMA reads one: a list of values a row, empty where there is none."""
+    if pa.types.is_list(column.type):
+        return column
     kind = pa.binary() if pa.types.is_string(column.type) else column.type
     ends = np.concatenate([[0], np.cumsum(column.is_valid().to_numpy(zero_copy_only=False))])
     return pa.ListArray.from_arrays(pa.array(ends, pa.int32()), column.drop_null().cast(kind))
 
 
-def figures(folder: Path) -> dict[tuple[tuple[str, Any], ...], Figures]:
-    """Return slice key → model → metric → value, as TFMA's result in `folder` has them.
+def blank(figures: dict[Key, Figures], population: Population) -> None:
+    """Put NaN for what is undefined; TFMA says 0 for the AUC of a class that a slice lacks."""
+    for metric in catalogue.of(population.task).values():
+        for slicing in population.slicings:
+            lacks = lacking(metric, slicing, population.label, population.classes)
+            for part in slicing:
+                for figures_of in figures[part.key].values() if lacks[part.code] else ():
+                    figures_of[metric.name] = math.nan
 
-    The one exception: TFMA says 0 for the AUC of a slice of one class, which has none.
-    """
+
+def figures(folder: Path) -> dict[Key, Figures]:
+    """Return slice key → model → metric → value, as TFMA's result in `folder` has them."""
     import tensorflow_model_analysis as tfma
 
     found = {}
@@ -159,12 +192,9 @@ def figures(folder: Path) -> dict[tuple[tuple[str, Any], ...], Figures]:
         key = tuple((k.column, _value(k)) for k in entry.slice_key.single_slice_keys)
         models: Figures = {}
         for pair in entry.metric_keys_and_values:
-            if not pair.key.is_diff:
+            if not pair.key.is_diff and not pair.key.HasField("sub_key"):
                 model = models.setdefault(pair.key.model_name or CANDIDATE, {})
                 model[pair.key.name] = pair.value.double_value.value
-        for model in models.values():
-            if model["mean_label"] in (0, 1):
-                model["auc"] = math.nan
         found[key] = models
     return found
 

@@ -14,7 +14,9 @@ import numpy as np
 
 from components import metrics
 from components.evaluate import ideals
+from components.evaluate.needs import lacking
 from components.evaluate.slices import OVERALL, Slice, Slicing
+from components.metrics import Metric, Task
 from components.spec import Threshold
 from components.verdict import Check, Status
 
@@ -45,35 +47,40 @@ def questions(
     slicings: Sequence[Slicing],
     label: np.ndarray,
     baseline: np.ndarray | None,
+    task: Task = "binary",
+    classes: int = 2,
 ) -> list[Question]:
-    """Return every question; `label` and the baseline's scores are float64 [rows]."""
+    """Return every question; `label` and the baseline's scores are as `Population` has them."""
     found: list[Question] = []
     for threshold in thresholds:
         slicing = next(s for s in slicings if s.columns == threshold.slice)
-        examples, positives = slicing.totals(), slicing.totals(label)
+        metric, examples = metrics.of(task)[threshold.metric], slicing.totals()
+        lacks = lacking(metric, slicing, label, classes)
         had = (
             None if baseline is None else ideals.figures(threshold.metric, slicing, label, baseline)
         )
         for part in slicing:
-            n, yes = int(examples[part.code]), int(positives[part.code])
+            n, lacked = int(examples[part.code]), lacks[part.code]
             was = None if had is None else float(had[part.code])
-            found.extend(_ask(threshold, part, n, yes, baseline is None, was))
+            found.extend(_ask(threshold, metric, part, n, lacked, baseline is None, was))
     return found
 
 
 def _ask(
     threshold: Threshold,
+    metric: Metric,
     part: Slice,
     examples: int,
-    positives: int,
+    lacks: str,
     first: bool,
     was: float | None,
 ) -> Iterator[Question]:
     """Yield the absolute question and the one against the baseline, as far as the spec asks them.
 
-    `first`: there is no baseline; `was`: its figure of a metric that has an ideal.
+    `lacks`: why the slice has no such figure; `first`: there is no baseline; `was`: the baseline's
+    figure of a metric that has an ideal.
     """
-    unjudged = _unjudged(threshold, part, examples, positives)
+    unjudged = _unjudged(threshold, part, examples, lacks)
     least, most, worse = threshold.at_least, threshold.at_most, threshold.worse_by_at_most
     if least is not None or most is not None:
         bounds = {"at least": least, "at most": most}
@@ -85,7 +92,6 @@ def _ask(
         return
     if first:
         unjudged = (Status.SKIPPED, FIRST)
-    metric = metrics.of("binary")[threshold.metric]
     better = metric.better
     if better:
         expected = f"at most {worse:g} {'below' if better > 0 else 'above'} the baseline"
@@ -108,18 +114,15 @@ def _ask(
 
 
 def _unjudged(
-    threshold: Threshold, part: Slice, examples: int, positives: int
+    threshold: Threshold, part: Slice, examples: int, lacks: str
 ) -> tuple[Status, str] | None:
     """Return why a slice cannot be judged by its rows alone, or None when it can."""
     if examples < threshold.min_examples:
         return Status.SKIPPED, f"underpowered: {examples} examples of {threshold.min_examples}"
-    has = {"positive": positives > 0, "negative": positives < examples}
-    needed = metrics.of("binary")[threshold.metric].needs
-    lacks = next((label for label in needed if not has[label]), "")
     if not lacks:
         return None
     status = Status.ERROR if part.name == OVERALL else Status.SKIPPED
-    return status, f"undefined: none of {examples} examples is {lacks}"
+    return status, f"undefined: {lacks}"
 
 
 def answer(question: Question, figures: Mapping[str, Mapping[str, float]]) -> Check:

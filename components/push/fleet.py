@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from components.answers import OUTPUT
+from components import scoring
+from components.answers import furthest
 from components.errors import SluiceError
 from components.golden import asked_as
 from serving.client import ModelServer, ServerRefused, ServerUnreachable
@@ -92,9 +93,10 @@ class Fleet:
     def wait_answering(self, version: int, golden: Mapping[str, Any]) -> None:
         """Wait until the gateway answers with this version what the model said of a golden row.
 
-        `golden`: `row` and `score` out of the infra gate's evidence. Raises NotTaken.
+        `golden`: `row` and `score`, of a class each where there are some, out of the infra gate's
+        evidence. Raises NotTaken.
         """
-        row = asked_as(golden["row"])
+        row, known = asked_as(golden["row"]), np.array([golden["score"]], float)
         trouble = ""
         for _ in _patiently(ANSWERS_WITHIN_S):
             try:
@@ -105,8 +107,8 @@ class Fleet:
             if answer.version != version:
                 trouble = f"version {answer.version} answers there"
                 continue
-            given = answer.outputs.get(OUTPUT, np.array([np.nan]))
-            if not np.allclose(given, golden["score"], rtol=0, atol=RECOGNISED_WITHIN):
+            given = scoring.of(answer.outputs)
+            if not _alike(given, known):
                 raise NotTaken(
                     f"gateway: version {version} answers {given} to the golden row, and the approved "
                     f"model {golden['score']}: other files are served than were pushed"
@@ -123,6 +125,13 @@ class Fleet:
             seen = server.versions(self.model).get(version)
             if seen and seen.state != "END":
                 return
+
+
+def _alike(given: np.ndarray | None, known: np.ndarray) -> bool:
+    """Say whether an answer is that of the model which gave the known one."""
+    if given is None or given.size != known.size:
+        return False
+    return bool(furthest(given.reshape(known.shape), known)[0] <= RECOGNISED_WITHIN)
 
 
 def _patiently(seconds: float) -> Iterator[None]:

@@ -27,6 +27,7 @@ from components import files, store
 from components import transform as constants_of
 from components.columns import columns
 from components.errors import SluiceError
+from components.labels import described, encode, shown
 from components.scoring import SAVED_MODEL
 from components.spec import Spec
 from components.store import Artifact, Draft
@@ -60,6 +61,8 @@ def train(
     if warm:
         inputs["baseline"] = warm.digest
     parameters: dict[str, JsonValue] = {"label": spec.label, **spec.train.model_dump(mode="json")}
+    if spec.task != "binary":
+        parameters |= {"task": spec.task, "classes": list(spec.classes)}
 
     def build(draft: Draft) -> Mapping[str, JsonValue]:
         return _train(spec, examples, transform, warm, draft)
@@ -93,12 +96,13 @@ def _train(
     weights.save(net, draft.folder / weights.FILE)
     served = network.build(spec, constants)  # on one device, in float32, without the optimizer
     served.set_weights(net.get_weights())
-    export(preprocessing, served, constants.features, draft.folder / SAVED_MODEL, frame)
+    folder = draft.folder / SAVED_MODEL
+    export(preprocessing, served, constants.features, folder, frame, spec.task, spec.classes)
     shutil.copyfile(transform.file(constants_of.FILE), draft.folder / constants_of.FILE)
     facts: dict[str, JsonValue] = {
         "rows": len(rows),
         "rows_without_label": unlabelled,
-        "positives": int(labels.sum()),
+        **described(spec, labels),
         "start": start,
         "loss": history[-1]["loss"],
     }
@@ -119,7 +123,10 @@ def _summary(spec: Spec, facts: Mapping[str, Any]) -> str:
 def _labelled(
     spec: Spec, constants: Constants, examples: Sequence[Artifact]
 ) -> tuple[pd.DataFrame, np.ndarray, int]:
-    """Return the rows with a label, the labels float32 [n], and how many rows have none."""
+    """Return the rows with a label, the labels float32 [n], and how many rows have none.
+
+    Raises SluiceError for labels that are none of the task, or that all say the same.
+    """
     wanted = [*(column.name for column in constants.columns), spec.label]
     tables = [_read(artifact.file("examples.parquet"), wanted) for artifact in examples]
     if not tables:
@@ -130,17 +137,11 @@ def _labelled(
         told = " ".join(str(error).split())
         raise SluiceError(f"the window's examples are not of one schema: {told}") from error
     known = frame[spec.label].notna()
-    try:
-        labels = frame.loc[known, spec.label].to_numpy(np.float32)
-    except (TypeError, ValueError) as error:
-        raise SluiceError(f"label {spec.label!r}: {error}; make it 0 or 1 in ingest.sql") from None
-    odd = labels[(labels != 0) & (labels != 1)]
-    if odd.size:
-        raise SluiceError(f"label {spec.label!r} holds {odd[0]:g}; make it 0 or 1 in ingest.sql")
+    labels = encode(spec, frame.loc[known, spec.label]).astype(np.float32)
     if len(set(labels.tolist())) < 2:
-        seen = (
-            f"all {len(labels)} labels are {labels[0]:g}" if labels.size else "no row has a label"
-        )
+        seen = "no row has a label"
+        if labels.size:
+            seen = f"all {len(labels)} labels are {shown(spec, labels[0])}"
         raise SluiceError(
             f"label {spec.label!r}: {seen} in the window, which teaches a net nothing; "
             "look at the label in ingest.sql, or widen `window.train`"

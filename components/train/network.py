@@ -19,9 +19,40 @@ import numpy as np
 
 from components import home
 from components.errors import SluiceError
+from components.metrics import Task
 from components.spec import Spec
 from components.train.preprocessing import inputs
 from components.transform import Constants
+
+SUM_WITHIN = 1e-3
+# The usual loss of each task, and those that would learn something else of its labels, or fail.
+LOSSES: Mapping[Task, tuple[str, frozenset[str]]] = {
+    "binary": (
+        "binary_crossentropy",
+        frozenset({"categorical_crossentropy", "sparse_categorical_crossentropy"}),
+    ),
+    "multiclass": (  # labels come as the indexes of the classes, [n, 1]
+        "sparse_categorical_crossentropy",
+        frozenset(
+            {
+                "binary_crossentropy",
+                "categorical_crossentropy",
+                "mean_squared_error",
+                "mean_absolute_error",
+            }
+        ),
+    ),
+    "regression": (
+        "mean_squared_error",
+        frozenset(
+            {
+                "binary_crossentropy",
+                "categorical_crossentropy",
+                "sparse_categorical_crossentropy",
+            }
+        ),
+    ),
+}
 
 
 def build(
@@ -46,7 +77,7 @@ def build(
             net = _module(path).model(inputs(constants), dict(constants.vocabulary_sizes))
     finally:
         keras.config.set_dtype_policy(before)
-    fault = _fault(net, constants)
+    fault = _fault(spec, net, constants)
     if fault:
         raise SluiceError(f"{_short(path)}: {fault}")
     net.jit_compile = spec.train.xla  # a matter of the spec; Keras would choose by itself
@@ -79,22 +110,35 @@ def blamed(path: Path, *, always: bool = True) -> Iterator[None]:
 
 
 def probe(spec: Spec, net: Any, fed: Mapping[str, Any]) -> None:
-    """Ask the untrained net about a few real rows; raise SluiceError unless it gives probabilities."""
+    """Ask the untrained net about a few real rows; raise SluiceError unless it answers as its task asks.
+
+    With probabilities, one a row or one of each class, which add up to 1; or with numbers.
+    """
     path = spec.folder / "model.py"
     with blamed(path):
         scores = np.asarray(keras.ops.convert_to_numpy(net(_taken(net, fed), training=False)))
-    odd = scores[~((scores >= 0) & (scores <= 1))]
+    if spec.task == "regression":
+        odd, belongs = scores[~np.isfinite(scores)], "number"
+    else:
+        odd, belongs = scores[~((scores >= 0) & (scores <= 1))], "probability"
     if odd.size:
         raise SluiceError(
-            f"{_short(path)}: the net answers {odd[0]:.6g} where a probability belongs; "
-            'end it with a Dense(1, activation="sigmoid"), and divide by nothing that can be 0'
+            f"{_short(path)}: the net answers {odd[0]:.6g} where a {belongs} belongs; "
+            f"end it with a {_last(spec)}, and divide by nothing that can be 0"
+        )
+    total = scores.sum(axis=1)
+    off = total[~(np.abs(total - 1) <= SUM_WITHIN)]
+    if spec.task == "multiclass" and off.size:
+        raise SluiceError(
+            f"{_short(path)}: the net's scores of a row add up to {off[0]:.6g}, and must to 1; "
+            f"end it with a {_last(spec)}"
         )
 
 
 def score(net: Any, fed: Mapping[str, Any]) -> Any:
-    """Return the net's answers to what it is fed by column, float32 of shape [n]."""
-    answers = net(_taken(net, fed), training=False)
-    return keras.ops.reshape(keras.ops.cast(answers, "float32"), (-1,))
+    """Return the net's answers to what it is fed by column, float32 of shape [n], or [n, classes]."""
+    answers = keras.ops.cast(net(_taken(net, fed), training=False), "float32")
+    return keras.ops.reshape(answers, (-1,)) if net.output.shape[1] == 1 else answers
 
 
 def _module(path: Path) -> Any:
@@ -109,7 +153,7 @@ def _module(path: Path) -> Any:
     return module
 
 
-def _fault(net: Any, constants: Constants) -> str:
+def _fault(spec: Spec, net: Any, constants: Constants) -> str:
     """Return what is wrong with what model() returned, and the remedy; nothing if all is well."""
     if not isinstance(net, keras.Model):
         return f"model() returned {type(net).__name__}; return a compiled keras.Model"
@@ -122,11 +166,29 @@ def _fault(net: Any, constants: Constants) -> str:
             "the net does not take the inputs it was given; make it as keras.Model(inputs, output)"
         )
     output = net.output
-    if getattr(output, "shape", None) != (None, 1):
-        return f"the net's output is {_shape(output)}; it must be one number a row, (None, 1)"
+    width, must = max(len(spec.classes), 1), "one number a row"
+    if spec.classes:
+        must = f"one number for each of the {width} classes"
+    if getattr(output, "shape", None) != (None, width):
+        return f"the net's output is {_shape(output)}; it must be {must}, (None, {width})"
     if output.dtype != "float32":
         return f'the net answers in {output.dtype}; give its last layer dtype="float32"'
+    return _misfit(spec, net)
+
+
+def _misfit(spec: Spec, net: Any) -> str:
+    """Return why the loss is none for the labels that it will be given; nothing if it may be one."""
+    loss = net.loss if isinstance(net.loss, str) else getattr(net.loss, "name", "")
+    fits, others = LOSSES[spec.task]
+    if loss in others:
+        return f"the loss {loss!r} is not for a {spec.task} label; compile the net with {fits!r}"
     return ""
+
+
+def _last(spec: Spec) -> str:
+    """Return the last layer that a net of the task ends with."""
+    activation = {"binary": ', activation="sigmoid"', "multiclass": ', activation="softmax"'}
+    return f"Dense({max(len(spec.classes), 1)}{activation.get(spec.task, '')})"
 
 
 def _shape(output: Any) -> str:

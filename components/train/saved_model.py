@@ -4,13 +4,15 @@
     classify         inputs: serialized tf.Example [n]                  → classes, scores [n, 2]
     regress          inputs: serialized tf.Example [n]                  → outputs [n]
 
-The last two are for the servers' Classify and Regress. NaN, "" and the least int64 stand for a
-missing value; a column that an Example lacks is missing.
+A net with a score for each class answers serving_default and classify with classes, scores
+[n, classes], and knows no regress; that of a regression knows no classify. The last two are for the
+servers' Classify and Regress. NaN, "" and the least int64 stand for a missing value; a column that an
+Example lacks is missing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +20,7 @@ import numpy as np
 import tensorflow as tf
 
 from components.columns import MISSING, columns
+from components.metrics import Task
 from components.schema import Feature
 from components.train import network
 from components.train.preprocessing import Preprocessing
@@ -38,7 +41,7 @@ class Served(tf.Module):
         self.preprocessing, self.net = preprocessing, net
 
     def score(self, raw: Mapping[str, Any]) -> Any:
-        """Return the score of each row of raw columns, float32 of shape [n]."""
+        """Return the scores of each row of raw columns, float32 of shape [n], or [n, classes]."""
         fed = self.preprocessing.split(*self.preprocessing(raw))
         return network.score(self.net, fed)
 
@@ -49,39 +52,57 @@ def export(
     features: list[Feature],
     folder: Path,
     examples: pd.DataFrame,
+    task: Task = "binary",
+    classes: Sequence[str | int] = (),
 ) -> None:
-    """Write the SavedModel to `folder`, with warm-up requests made of some of these examples."""
+    """Write the SavedModel to `folder`, with warm-up requests made of some of these examples.
+
+    `classes`: what each score is of, where the task is multiclass.
+    """
     served = Served(preprocessing, net)
-    tf.saved_model.save(served, str(folder), signatures=_signatures(served, features))
-    _name_methods(folder)
-    _write_warmup(folder / WARMUP, features, examples)
+    signatures = _signatures(served, features, task, [str(name) for name in classes])
+    methods = [name for name in METHODS if name in signatures]
+    tf.saved_model.save(served, str(folder), signatures=signatures)
+    _name_methods(folder, methods)
+    _write_warmup(folder / WARMUP, features, examples, methods)
 
 
-def _signatures(served: Served, features: list[Feature]) -> dict[str, Any]:
+def _signatures(
+    served: Served, features: list[Feature], task: Task, names: Sequence[str]
+) -> dict[str, Any]:
     dtypes = {f.name: tf.as_dtype(f.dtype) for f in features}
     parse = {
         name: tf.io.FixedLenFeature([], dtype, default_value=MISSING[dtype.name])
         for name, dtype in dtypes.items()
     }
 
+    def named(scores: Any, names: Sequence[str]) -> dict[str, Any]:
+        return {
+            "classes": tf.tile(tf.constant([names]), [tf.shape(scores)[0], 1]),
+            "scores": scores,
+        }
+
     def serving_default(**raw: Any) -> dict[str, Any]:
-        return {"score": served.score(raw)}
+        scores = served.score(raw)
+        return named(scores, names) if task == "multiclass" else {"score": scores}
 
     def classify(inputs: Any) -> dict[str, Any]:
         scores = served.score(tf.io.parse_example(inputs, parse))
-        classes = tf.tile(tf.constant([["0", "1"]]), [tf.size(scores), 1])
-        return {"classes": classes, "scores": tf.stack([1 - scores, scores], axis=1)}
+        if task == "multiclass":
+            return named(scores, names)
+        return named(tf.stack([1 - scores, scores], axis=1), ["0", "1"])
 
     def regress(inputs: Any) -> dict[str, Any]:
         return {"outputs": served.score(tf.io.parse_example(inputs, parse))}
 
     raw = {name: tf.TensorSpec([None], dtype, name=name) for name, dtype in dtypes.items()}
     serialized = tf.TensorSpec([None], tf.string, name="inputs")
-    return {
-        "serving_default": _traced(serving_default, **raw),
-        "classify": _traced(classify, serialized),
-        "regress": _traced(regress, serialized),
-    }
+    made = {"serving_default": _traced(serving_default, **raw)}
+    if task != "regression":
+        made["classify"] = _traced(classify, serialized)
+    if task != "multiclass":
+        made["regress"] = _traced(regress, serialized)
+    return made
 
 
 def _traced(call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -89,15 +110,17 @@ def _traced(call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     return tf.function(call, autograph=False).get_concrete_function(*args, **kwargs)
 
 
-def _name_methods(folder: Path) -> None:
+def _name_methods(folder: Path, methods: Sequence[str]) -> None:
     """Say which signature is for which call: a server may refuse Classify and Regress otherwise."""
     updater = tf.compat.v1.saved_model.signature_def_utils.MethodNameUpdater(str(folder))
-    for signature, method in METHODS.items():
-        updater.replace_method_name(signature_key=signature, method_name=method)
+    for signature in methods:
+        updater.replace_method_name(signature_key=signature, method_name=METHODS[signature])
     updater.save()
 
 
-def _write_warmup(path: Path, features: list[Feature], examples: pd.DataFrame) -> None:
+def _write_warmup(
+    path: Path, features: list[Feature], examples: pd.DataFrame, methods: Sequence[str]
+) -> None:
     """Write what a server answers before it says AVAILABLE: each signature, in several sizes."""
     # The first import is what makes the others work with protobuf 4.
     from tensorflow_serving.apis import prediction_service_pb2_grpc  # noqa: F401, I001
@@ -113,7 +136,7 @@ def _write_warmup(path: Path, features: list[Feature], examples: pd.DataFrame) -
             for name, values in raw.items():
                 request.inputs[name].CopyFrom(tf.make_tensor_proto(values))
             file.write(record.SerializeToString())
-            for method in METHODS:
+            for method in methods:
                 record = prediction_log_pb2.PredictionLog()
                 request = getattr(record, f"{method}_log").request
                 request.model_spec.signature_name = method

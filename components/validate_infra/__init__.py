@@ -16,7 +16,7 @@ from pydantic import JsonValue
 from components import answers, gates, schema
 from components.golden import Golden, questions
 from components.schema import Feature
-from components.scoring import SAVED_MODEL
+from components.scoring import OUTPUTS, SAVED_MODEL
 from components.spec import Serving, Spec
 from components.store import Artifact, Draft
 from components.validate_infra import latency
@@ -50,7 +50,7 @@ def validate_infra(
         try:
             with sandbox(saved_model, spec.serving.name, folder, draft.folder / LOG) as candidate:
                 try:
-                    for check in _loaded(candidate, spec.serving, saved_model, features):
+                    for check in _loaded(candidate, spec, saved_model, features):
                         checks.append(check)
                     if checks[-1].status is Status.PASSED:  # it takes what it would be asked
                         golden = questions(model, features, examples)
@@ -90,10 +90,10 @@ def validate_infra(
 
 
 def _loaded(
-    candidate: Sandbox, budget: Serving, saved_model: Path, features: Sequence[Feature]
+    candidate: Sandbox, spec: Spec, saved_model: Path, features: Sequence[Feature]
 ) -> Iterator[Check]:
     """Yield the checks on what the server says of the candidate, its signature last."""
-    seconds = candidate.wait(LOADS_WITHIN_S, budget.memory_mb)
+    seconds = candidate.wait(LOADS_WITHIN_S, spec.serving.memory_mb)
     yield Check(
         name="loads",
         status=Status.PASSED,
@@ -109,11 +109,12 @@ def _loaded(
         expected="records that the server can answer",
         message="" if shipped else told,
     )
-    yield _signature(candidate.server.metadata(budget.name, VERSION), features)
+    signatures = candidate.server.metadata(spec.serving.name, VERSION)
+    yield _signature(signatures, features, OUTPUTS[spec.task])
 
 
-def _signature(signatures: dict[str, Any], features: Sequence[Feature]) -> Check:
-    """Return the check that the model takes what the schema lists, and answers with a score."""
+def _signature(signatures: dict[str, Any], features: Sequence[Feature], output: str) -> Check:
+    """Return the check that the model takes what the schema lists, and answers with `output`."""
     dtypes = {"string": "DT_STRING", "int64": "DT_INT64", "float32": "DT_FLOAT"}
     wanted = {feature.name: dtypes[feature.dtype] for feature in features}
     serving = signatures.get("serving_default", {})
@@ -125,14 +126,14 @@ def _signature(signatures: dict[str, Any], features: Sequence[Feature]) -> Check
         for name in wanted.keys() & found.keys()
         if found[name] != wanted[name]
     ]
-    if answers.OUTPUT not in serving.get("outputs", {}):
-        problems.append(f"answers without {answers.OUTPUT!r}")
+    if output not in serving.get("outputs", {}):
+        problems.append(f"answers without {output!r}")
     return Check(
         name="signature",
         status=Status.FAILED if problems else Status.PASSED,
         subject="serving_default",
         seen=f"{len(found)} inputs, {', '.join(serving.get('outputs', {})) or 'no output'}",
-        expected=f"{len(wanted)} inputs as the schema lists them, {answers.OUTPUT}",
+        expected=f"{len(wanted)} inputs as the schema lists them, {output}",
         message=f"the model {'; it '.join(sorted(problems))}" if problems else "",
     )
 
@@ -142,7 +143,7 @@ def _asked(
 ) -> Iterator[Check]:
     """Yield the checks on answers, latency and memory; leave the figures in `evidence`."""
     whole = next((n for n in range(len(golden)) if None not in golden.row(n).values()), 0)
-    evidence["golden"] = {"score": float(golden.scores[whole]), "row": golden.row(whole)}
+    evidence["golden"] = {"score": golden.scores[whole].tolist(), "row": golden.row(whole)}
     patience_s = 10 + 2 * len(golden) * budget.latency_ms / 1000  # no need to wait for the hopeless
     timed = []
     for protocol, predict in candidate.protocols.items():

@@ -15,10 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as peer
 
-from components.evaluate import counted_metrics, tfma_results
+from components import metrics
+from components.evaluate import accumulators, counted_metrics, tfma_results
 from components.evaluate.population import BASELINE, CANDIDATE, Population, population
 from components.evaluate.thresholds import Question, answer, questions
-from components.spec import METRICS, Threshold
+from components.spec import Threshold
 from components.verdict import Status
 
 # TFMA's row-by-row path says these for each row; NumPy 2 has made them errors, and TFMA mended them.
@@ -77,6 +78,7 @@ def test_counts_give_the_figures_and_the_verdict_of_tfma_going_row_by_row(tmp_pa
     counted_metrics.write(config, judging, tmp_path / "counted")
     tfma_results.write_row_by_row(config, judging, tmp_path / "full")
     same_results(tmp_path / "counted", tmp_path / "full")
+    assert plots(tmp_path / "counted") == plots(tmp_path / "full")
     assert not tfma.load_validation_result(str(tmp_path / "full")).validation_ok
 
 
@@ -92,6 +94,12 @@ def same_results(counted: Path, full: Path) -> None:
     results = [tfma.load_validation_result(str(folder)) for folder in (counted, full)]
     assert results[0].validation_ok is results[1].validation_ok
     assert failures(results[0]) == failures(results[1])
+
+
+def plots(folder: Path) -> list[str]:
+    """Return what is drawn of all rows."""
+    of_all = [p for p in tfma.load_plots(str(folder)) if not p.slice_key.single_slice_keys]
+    return [str(drawn) for plots in of_all for drawn in plots.plot_keys_and_values]
 
 
 def failures(result) -> set:
@@ -148,16 +156,26 @@ def test_tfmas_own_readers_open_the_result(tmp_path, models):
     assert result.config == config
     told = dict(result.slicing_metrics)[()][""][""]
     assert told["example_count"] == {"doubleValue": 500.0}
-    assert set(METRICS) <= set(told)
+    assert metrics.of("binary").keys() <= set(told)
     assert ("auc_diff" in told) is (BASELINE in models)
+    for model in models if len(models) > 1 else [""]:
+        seen = tfma.load_eval_result(str(tmp_path / "tfma"), model_name=model)
+        assert len(tfma.view.render_slicing_metrics(seen, slicing_column="origin").data) == 3
+        drawn = tfma.view.render_plot(seen).data
+        assert len(drawn["calibrationHistogramBuckets"]["buckets"]) == 1002
+        matrices = drawn["confusionMatrixAtThresholds"]["matrices"]
+        assert matrices[1]["truePositives"] == judging.label.sum()  # at a threshold of 0
 
 
 def test_one_class_has_no_auc_though_tfma_says_0(tmp_path):
     judging = flights(500, CANDIDATE)
     tfma_results.write(tfma_results.config(judging, []), judging, tmp_path / "tfma")
-    figures = tfma_results.figures(tmp_path / "tfma")[(("hour", 5),)][CANDIDATE]
-    assert figures["mean_label"] == 0
-    assert math.isnan(figures["auc"])
+    figures = tfma_results.figures(tmp_path / "tfma")
+    tfma_results.blank(figures, judging)
+    early, all_day = (figures[key][CANDIDATE] for key in [(("hour", 5),), ()])
+    assert early["mean_label"] == 0
+    assert math.isnan(early["auc"])
+    assert math.isfinite(all_day["auc"])
 
 
 cases = st.integers(4, 300).flatmap(
@@ -260,7 +278,7 @@ def test_a_tfma_whose_internals_moved_is_not_guessed_at(tmp_path, monkeypatch, w
 
 def test_the_garbage_collector_is_back_on_even_after_a_failure(tmp_path, monkeypatch):
     judging = flights(50, CANDIDATE)
-    monkeypatch.setattr(counted_metrics, "_FILL", {})
+    monkeypatch.setattr(accumulators, "FILL", {})
     with pytest.raises(counted_metrics.NotCovered):
         counted_metrics.write(tfma_results.config(judging, []), judging, tmp_path / "tfma")
     assert gc.isenabled()

@@ -224,7 +224,7 @@ class TestWhatCannotBeMeasured:
     def test_a_label_that_is_neither_yes_nor_no(self):
         frame = rows(SPAN).assign(late=2)
         reason = self.error(spec(), model(1.0), None, [examples(frame, SPAN)])
-        assert "the label must be 0 or 1; it is also 2" in reason
+        assert "label 'late' holds 2; make it 0 or 1 in ingest.sql" in reason
 
     def test_a_label_that_is_not_there(self):
         frame = rows(SPAN).rename(columns={"late": "lated"})

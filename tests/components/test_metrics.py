@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -44,3 +45,9 @@ def test_harm_grows_as_a_metric_gets_worse(name, worse, better):
 def test_a_metric_without_a_direction_does_no_harm_that_could_be_told():
     with pytest.raises(ValueError, match="neither better nor worse"):
         metrics.of("binary")["mean_label"].harm(0.3)
+
+
+def test_the_guide_lists_every_metric_of_every_task():
+    guide = Path(__file__).parents[2] / "docs" / "add-a-pipeline.md"
+    names = {name for of_task in metrics.CATALOGUE.values() for name in of_task}
+    assert {name for name in names if f"`{name}`" not in guide.read_text()} == set()

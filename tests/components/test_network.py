@@ -38,13 +38,14 @@ def house(tmp_path, monkeypatch) -> House:
     return House.at(tmp_path, monkeypatch)
 
 
-def refusal(house: House, model: str) -> str:
+def refusal(house: House, model: str, task: str = "binary", classes: tuple = ()) -> str:
     house.write("pipelines/made/model.py", model)
+    spec = house.spec.model_copy(update={"task": task, "classes": classes})
     rows = Preprocessing(CONSTANTS)
     raw = {"distance": [1.0], "carrier": ["AA"], "minute": [1], "hour": [5]}
     tensors = {f.name: tf.constant(raw[f.name], f.dtype) for f in CONSTANTS.features}
     with pytest.raises(SluiceError) as caught:
-        network.probe(house.spec, network.build(house.spec, CONSTANTS), rows.split(*rows(tensors)))
+        network.probe(spec, network.build(spec, CONSTANTS), rows.split(*rows(tensors)))
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -114,3 +115,43 @@ def test_an_edit_of_one_digit_is_the_model_that_is_built(house, monkeypatch):
         widths.append(max(layer.units for layer in net.layers if hasattr(layer, "units")))
     assert widths == [8, 9]
     assert not (path.parent / "__pycache__").exists()
+
+
+SIGMOID = 'Dense(1, activation="sigmoid", dtype="float32")'
+CROSS = 'loss="binary_crossentropy"'
+SPARSE = 'loss="sparse_categorical_crossentropy"'
+
+
+@pytest.mark.parametrize(
+    ("task", "last", "loss", "told"),
+    [
+        (
+            "multiclass",
+            "Dense(1)",
+            SPARSE,
+            "it must be one number for each of the 3 classes, (None, 3)",
+        ),
+        ("multiclass", "Dense(3)", SPARSE, 'Dense(3, activation="softmax")'),
+        ("multiclass", 'Dense(3, "sigmoid")', SPARSE, "of a row add up to "),
+        (
+            "multiclass",
+            'Dense(3, "softmax")',
+            'loss="categorical_crossentropy"',
+            "the loss 'categorical_crossentropy' is not for a multiclass label; compile the net with "
+            "'sparse_categorical_crossentropy'",
+        ),
+        (
+            "multiclass",
+            'Dense(3, "softmax")',
+            "loss=keras.losses.MeanSquaredError()",
+            "is not for a",
+        ),
+        ("regression", SIGMOID, CROSS, "'binary_crossentropy' is not for a regression label"),
+        ("regression", "Dense(2)", 'loss="mse"', "it must be one number a row, (None, 1)"),
+        ("binary", SIGMOID, SPARSE, "is not for a binary label"),
+    ],
+)
+def test_a_net_that_does_not_suit_its_task_is_refused(house, task, last, loss, told):
+    classes = ("a", "b", "c") if task == "multiclass" else ()
+    model = changed(SIGMOID, last).replace(CROSS, loss)
+    assert told in refusal(house, model, task, classes)

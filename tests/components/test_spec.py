@@ -83,6 +83,14 @@ def test_another_bound_makes_another_spec(flights: spec.Spec) -> None:
             {"thresholds": [{"metric": "auc", "slice": ["dest"], "at_least": 0.6}]},
             ["thresholds.0.slice: 'dest' is not among `slices` (origin, carrier, origin×carrier)"],
         ),
+        ({"task": "binery"}, ["task: ", "'binary', 'multiclass' or 'regression'"]),
+        ({"classes": ["a", "b"]}, ["classes: are those of a label whose `task` is multiclass"]),
+        ({"task": "multiclass"}, ["classes: the values of 'late', at least two"]),
+        ({"task": "multiclass", "classes": ["a", "b", "a"]}, ["classes: 'a' is listed twice"]),
+        (
+            {"task": "regression"},
+            ["thresholds.0.metric: there is no 'auc'; it must be one of bias, calibration"],
+        ),
         (
             {"thresholds": [{"metric": "equal_opportunity_difference", "at_least": -0.1}]},
             ["thresholds.0: equal_opportunity_difference is a slice's, against overall"],
