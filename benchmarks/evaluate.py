@@ -76,6 +76,7 @@ def measure(rows: Population, way: str) -> Told:
         write = counted_metrics.write if way == COUNTED else tfma_results.write_row_by_row
         write(config, rows, Path(folder))
         figures = tfma_results.figures(Path(folder))
+        tfma_results.blank(figures, rows)
         spent = {"cpu_s": time.process_time() - cpu, "wall_s": time.monotonic() - wall}
     slices = sum(len(slicing.values) for slicing in rows.slicings)
     off = {} if way == BY_ROW else {"off": furthest(rows, figures)}

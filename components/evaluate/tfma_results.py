@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from components import metrics as catalogue
 from components.evaluate import ideals
-from components.evaluate.needs import lacking
+from components.evaluate.needs import lacking, tally
 from components.evaluate.population import BASELINE, CANDIDATE, Population
 from components.evaluate.slices import Value, encode
 from components.evaluate.thresholds import Question
@@ -175,9 +175,10 @@ def _as_lists(column: pa.Array) -> pa.ListArray:
 
 def blank(figures: dict[Key, Figures], population: Population) -> None:
     """Put NaN for what is undefined; TFMA says 0 for the AUC of a class that a slice lacks."""
-    for metric in catalogue.of(population.task).values():
-        for slicing in population.slicings:
-            lacks = lacking(metric, slicing, population.label, population.classes)
+    for slicing in population.slicings:
+        tallied = tally(slicing, population.label, population.classes)
+        for metric in catalogue.of(population.task).values():
+            lacks = lacking(metric, tallied)
             for part in slicing:
                 for figures_of in figures[part.key].values() if lacks[part.code] else ():
                     figures_of[metric.name] = math.nan

@@ -14,7 +14,7 @@ import numpy as np
 
 from components import metrics
 from components.evaluate import ideals
-from components.evaluate.needs import lacking
+from components.evaluate.needs import lacking, tally
 from components.evaluate.slices import OVERALL, Slice, Slicing
 from components.metrics import Metric, Task
 from components.spec import Threshold
@@ -52,10 +52,11 @@ def questions(
 ) -> list[Question]:
     """Return every question; `label` and the baseline's scores are as `Population` has them."""
     found: list[Question] = []
+    tallied = {slicing.columns: tally(slicing, label, classes) for slicing in slicings}
     for threshold in thresholds:
         slicing = next(s for s in slicings if s.columns == threshold.slice)
         metric, examples = metrics.of(task)[threshold.metric], slicing.totals()
-        lacks = lacking(metric, slicing, label, classes)
+        lacks = lacking(metric, tallied[slicing.columns])
         had = (
             None if baseline is None else ideals.figures(threshold.metric, slicing, label, baseline)
         )

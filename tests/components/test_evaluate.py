@@ -226,6 +226,12 @@ class TestWhatCannotBeMeasured:
         reason = self.error(spec(), model(1.0), None, [examples(frame, SPAN)])
         assert "label 'late' holds 2; make it 0 or 1 in ingest.sql" in reason
 
+    def test_a_baseline_of_other_classes_is_compared_with_nobody(self):
+        late = {"task": "multiclass", "classes": (0, 1)}
+        what = spec({"metric": "accuracy", "at_least": 0.1}).model_copy(update=late)
+        reason = self.error(what, model(1.0), None, arrived())
+        assert "was trained on the classes [], which are not the spec's" in reason
+
     def test_a_label_that_is_not_there(self):
         frame = rows(SPAN).rename(columns={"late": "lated"})
         reason = self.error(spec(), model(1.0), None, [examples(frame, SPAN)])
