@@ -289,7 +289,7 @@ class TestTheQuestions:
     )
     def test_a_signature_other_than_the_schemas_is_told(self, asked, features, problem):
         candidate, _, _ = asked
-        check = validate_infra._signature(candidate.server.metadata(NAME, 1), features)
+        check = validate_infra._signature(candidate.server.metadata(NAME, 1), features, "score")
         assert check.status is FAILED
         assert problem in check.message
 
@@ -297,7 +297,7 @@ class TestTheQuestions:
         candidate, _, _ = asked
         signatures = dict(candidate.server.metadata(NAME, 1))
         del signatures["serving_default"]
-        check = validate_infra._signature(signatures, candidates.FEATURES)
+        check = validate_infra._signature(signatures, candidates.FEATURES, "score")
         assert "answers without 'score'" in check.message
 
 
