@@ -13,7 +13,7 @@ export UV_HTTP_TIMEOUT ?= 300
 unexport PYTHONDONTWRITEBYTECODE PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs test lint bench bench-gates
+.PHONY: help up down status logs test lint bench bench-gates bench-judge
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -46,6 +46,9 @@ bench: $(STAMP) ## measure: CPU seconds, memory and waiting, side by side
 bench-gates: $(STAMP) ## how often the data gate is right, on dated tables and faulty copies
 	@$(UV) sync --frozen --quiet --group bench
 	@$(BIN)/python -m benchmarks.gates
+
+bench-judge: $(STAMP) ## how often the model gate is right, where noise or a regression is known
+	@$(BIN)/python -m benchmarks.judge
 
 # What runs is asked and stopped with what is installed: a newer uv.lock waits for `make up`.
 $(BIN)/sluice:

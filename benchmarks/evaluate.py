@@ -27,10 +27,11 @@ import pyarrow as pa
 from sklearn import metrics as peer
 
 from components import home, metrics, provenance, spans
-from components.evaluate import counted_metrics, tfma_results
+from components.evaluate import counted_metrics, measured, tfma_results
+from components.evaluate.answers import answers
 from components.evaluate.population import BASELINE, CANDIDATE, Population, population
 from components.evaluate.thresholds import questions
-from components.spec import Threshold
+from components.spec import ModelGate, Threshold
 from demo import feed
 
 SLICINGS = [("origin",), ("carrier",), ("origin", "carrier")]
@@ -38,6 +39,7 @@ THRESHOLDS = [
     Threshold(metric="auc", slice=columns, at_least=0.6, worse_by_at_most=0.03)
     for columns in [(), ("origin",), ("origin", "carrier")]
 ]
+GATE = ModelGate()
 COUNTED, BY_ROW = "counted", "row by row"
 RUNS = [(3_000, BY_ROW), (3_000, COUNTED), (300_000, COUNTED), (3_000_000, COUNTED)]
 LIMITS = {300_000: 6, 3_000_000: 10}  # CPU seconds
@@ -72,7 +74,9 @@ def measure(rows: Population, way: str) -> Told:
     with tempfile.TemporaryDirectory() as folder:
         cpu, wall = time.process_time(), time.monotonic()
         asked = questions(THRESHOLDS, rows.slicings, rows.label, rows.scores[BASELINE])
-        config = tfma_results.config(rows, asked)
+        answered = answers(asked, measured.measure(asked, rows, GATE), GATE)
+        bounds = [answer.bound for answer in answered if answer.bound]
+        config = tfma_results.config(rows, bounds)
         write = counted_metrics.write if way == COUNTED else tfma_results.write_row_by_row
         write(config, rows, Path(folder))
         figures = tfma_results.figures(Path(folder))

@@ -27,7 +27,8 @@ class Metric:
     `about`: what it is, in a line; `better`: whether more (1) or less (-1) of it is better, or nearer
     to `ideal` (0), or None where neither is; `tfma`: the class that makes it, of `module` where it is
     not TFMA's; `needs`: the labels without which a slice has none of it; `macro`: whether it is the
-    mean over the classes, each against the rest.
+    mean over the classes, each against the rest; `scaled`: whether it is in the label's unit, and no
+    share or ratio.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Metric:
     module: str = ""
     needs: tuple[Need, ...] = ()
     macro: bool = False
+    scaled: bool = False
 
     def harm(self, value: float) -> float:
         """Return how bad a value is: less is better. Only for a metric with a direction."""
@@ -95,13 +97,13 @@ _MULTICLASS = (
     _COUNT,
 )  # fmt: skip
 _REGRESSION = (
-    Metric("mae", "the mean absolute error, in the label's unit", -1, "MeanAbsoluteError"),
-    Metric("mse", "the mean squared error", -1, "MeanSquaredError"),
+    Metric("mae", "the mean absolute error, in the label's unit", -1, "MeanAbsoluteError", scaled=True),
+    Metric("mse", "the mean squared error", -1, "MeanSquaredError", scaled=True),
     Metric(
         "rmse", "the root of the mean squared error, in the label's unit", -1,
-        "RootMeanSquaredError", module=OURS,
+        "RootMeanSquaredError", module=OURS, scaled=True,
     ),
-    Metric("bias", "the mean prediction less the mean label", 0, "MeanBias", module=OURS),
+    Metric("bias", "the mean prediction less the mean label", 0, "MeanBias", module=OURS, scaled=True),
     Metric("calibration", "the sum of predictions over that of labels", 0, "Calibration", 1.0),
     *_MEANS,
 )  # fmt: skip

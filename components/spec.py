@@ -113,7 +113,11 @@ class Threshold(_Part):
     """A bound on a metric: overall, or in every slice of one slicing.
 
     `worse_by_at_most`: how much worse than the baseline the candidate may be, in the metric's own
-    unit. Slices of fewer than `min_examples` examples are reported and not judged.
+    unit; a slice blocks when it is credibly worse than that, and not when noise explains it.
+    `notice`: the regression beyond what is tolerated that must not go unnoticed; a slice in which it
+    well could is underpowered; 0.05 unless told, and for a figure in the label's unit as much as is
+    tolerated, or a tenth of the baseline's. One of fewer than `min_examples` examples is, and is not
+    judged.
     """
 
     metric: str
@@ -121,7 +125,19 @@ class Threshold(_Part):
     at_least: float | None = None
     at_most: float | None = None
     worse_by_at_most: Annotated[float, Field(ge=0)] | None = None
+    notice: Annotated[float, Field(gt=0)] | None = None
     min_examples: int = Field(default=100, ge=1)
+
+
+class ModelGate(_Part):
+    """How sure the model gate is before it blocks, and what it does where it cannot be.
+
+    `false_blocks`: the share of runs that noise alone may block, over all slices and metrics of a run
+    together. `underpowered`: what slices too small to tell do.
+    """
+
+    false_blocks: Annotated[float, Field(gt=0, le=0.5)] = 0.05
+    underpowered: Literal["warn", "halt"] = "warn"
 
 
 class Silence(_Part):
@@ -194,6 +210,7 @@ class Spec(_Part):
     data_gate: DataGate = DataGate()
     train: Train = Train()
     thresholds: Annotated[tuple[Threshold, ...], Field(min_length=1)]
+    model_gate: ModelGate = ModelGate()
     serving: Serving
     files: dict[str, str]  # path within the house → digest of what it says
 

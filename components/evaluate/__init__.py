@@ -19,11 +19,13 @@ from pydantic import JsonValue
 from components import gates, labels, scoring, store
 from components.approval import EXAMPLES, NO_BASELINE
 from components.errors import SluiceError, near_miss
+from components.evaluate.answers import answers, finite
+from components.evaluate.measured import measure
 from components.evaluate.population import BASELINE, CANDIDATE, Population, population
-from components.evaluate.thresholds import answer, finite, questions
+from components.evaluate.thresholds import questions
 from components.ingest import arrival
 from components.metrics import HEADLINE, Task
-from components.spec import Spec, Threshold
+from components.spec import ModelGate, Spec, Threshold
 from components.store import Artifact
 from components.verdict import Check, Status, Verdict, failed_to_measure
 
@@ -59,8 +61,8 @@ def evaluate(
             scores = {name: _scores(spec, name, m, rows) for name, m in models.items()}
             label = labels.encode(spec, rows[spec.label])
             judging = population(label, scores, rows, spec.slices, spec.task)
-            answers, evidence = judge(spec.thresholds, judging, result)
-            checks += answers
+            found, evidence = judge(spec.thresholds, spec.model_gate, judging, result)
+            checks += found
             evidence |= {"unlabelled": unlabelled, "spans": len(examples)}
             evidence["summary"] = _summary(spec.task, evidence)
         except Exception as problem:
@@ -76,7 +78,7 @@ def evaluate(
             evidence=evidence,
         )
 
-    asked = spec.model_dump(mode="json", include={"label", "slices", "thresholds"})
+    asked = spec.model_dump(mode="json", include={"label", "slices", "thresholds", "model_gate"})
     if spec.task != "binary":
         asked |= {"task": spec.task, "classes": list(spec.classes)}
     return gates.judge("evaluate", spec.name, span, inputs=about, parameters=asked, look=look)
@@ -114,7 +116,7 @@ def unseen(models: Mapping[str, Artifact], judging: Sequence[str]) -> list[Check
 
 
 def judge(
-    thresholds: Sequence[Threshold], judging: Population, folder: Path
+    thresholds: Sequence[Threshold], gate: ModelGate, judging: Population, folder: Path
 ) -> tuple[list[Check], Evidence]:
     """Return a check for every bound and slice, and the figures; write TFMA's result to `folder`."""
     from components.evaluate import tfma_results
@@ -122,11 +124,13 @@ def judge(
     baseline = judging.scores.get(BASELINE)
     about = (judging.task, judging.classes)
     asked = questions(thresholds, judging.slicings, judging.label, baseline, *about)
-    how = tfma_results.write(tfma_results.config(judging, asked), judging, folder)
+    answered = answers(asked, measure(asked, judging, gate), gate)
+    bounds = [answer.bound for answer in answered if answer.bound]
+    how = tfma_results.write(tfma_results.config(judging, bounds), judging, folder)
     figures = tfma_results.figures(folder)
     tfma_results.blank(figures, judging)
-    checks = [answer(question, figures[question.slice.key]) for question in asked]
-    if all(check.status is Status.SKIPPED for check in checks):
+    checks = [answer.check for answer in answered]
+    if all(question.unjudged for question in asked):
         told = f"none of {len(checks)} thresholds could be judged: {checks[0].message}"
         checks.append(Check(name="thresholds", status=Status.ERROR, message=told))
     evidence: Evidence = {

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -37,9 +38,16 @@ class Slicing:
 
     def totals(self, of: np.ndarray | None = None) -> np.ndarray:
         """Return the sum of `of` in each slice (float64 [slices]), or its number of rows."""
+        if self.whole:
+            return np.bincount(self.codes, of, minlength=len(self.values))
         inside = self.codes >= 0
         weights = None if of is None else of[inside]
         return np.bincount(self.codes[inside], weights, minlength=len(self.values))
+
+    @cached_property
+    def whole(self) -> bool:
+        """Say whether every row is in a slice."""
+        return bool((self.codes >= 0).all())
 
 
 @dataclass(frozen=True)

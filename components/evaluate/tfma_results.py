@@ -18,11 +18,11 @@ import numpy as np
 import pyarrow as pa
 
 from components import metrics as catalogue
-from components.evaluate import ideals
+from components.evaluate.answers import Bound
 from components.evaluate.needs import lacking, tally
+from components.evaluate.paired.estimates import true_positive_rate
 from components.evaluate.population import BASELINE, CANDIDATE, Population
 from components.evaluate.slices import Value, encode
-from components.evaluate.thresholds import Question
 
 log = logging.getLogger(__name__)
 
@@ -36,17 +36,17 @@ Key = tuple[tuple[str, Any], ...]  # of a slice: pairs of column and value
 Figures = dict[str, dict[str, float]]  # model → metric → value
 
 
-def config(population: Population, questions: Sequence[Question]) -> Any:
-    """Return the EvalConfig: the models, the slicings, the metrics, and every bound that is judged.
+def config(population: Population, bounds: Sequence[Bound]) -> Any:
+    """Return the EvalConfig: the models, the slicings, the metrics, and the bounds.
 
-    A bound is written slice by slice, for the slices large enough: TFMA has no other way to leave a
-    small one unjudged, and would call it failed.
+    A bound is written slice by slice: TFMA has no other way to leave one unjudged, and would call it
+    failed where it is small, or where noise explains it (`answers.Answer.bound`).
     """
     from tensorflow_model_analysis.proto import config_pb2
 
     names = population.names
     asked = {
-        metric: _metric(metric, population, questions)
+        metric: _metric(metric, population, bounds)
         for metric in catalogue.of(population.task).values()
     }
     direct = [made for metric, made in asked.items() if not metric.macro]
@@ -73,15 +73,16 @@ def config(population: Population, questions: Sequence[Question]) -> Any:
     )
 
 
-def _metric(metric: catalogue.Metric, population: Population, questions: Sequence[Question]) -> Any:
+def _metric(metric: catalogue.Metric, population: Population, bounds: Sequence[Bound]) -> Any:
     from tensorflow_model_analysis.proto import config_pb2
 
-    judged = [q for q in questions if q.metric == metric.name and q.unjudged is None]
     return config_pb2.MetricConfig(
         class_name=metric.tfma,
         module=metric.module,
         config=json.dumps(_settings(metric, population)),
-        per_slice_thresholds=[_threshold(question, config_pb2) for question in judged],
+        per_slice_thresholds=[
+            _threshold(bound, config_pb2) for bound in bounds if bound.metric == metric.name
+        ],
     )
 
 
@@ -90,30 +91,30 @@ def _settings(metric: catalogue.Metric, population: Population) -> dict[str, Any
     told: dict[str, Any] = {"name": metric.name}
     if metric.name == "equal_opportunity_difference":
         told["overall"] = {
-            name: ideals.true_positive_rate(population.label, population.scores[model])
+            name: true_positive_rate(population.label, population.scores[model])
             for model, name in population.names.items()
         }
     return told
 
 
-def _threshold(question: Question, config_pb2: Any) -> Any:
-    bound: dict[str, Any] = {}
-    if question.change:
+def _threshold(bound: Bound, config_pb2: Any) -> Any:
+    kind: dict[str, Any] = {}
+    if bound.change:
         better, worse = config_pb2.HIGHER_IS_BETTER, config_pb2.LOWER_IS_BETTER
-        least = question.lower is not None
-        absolute = question.lower if least else question.upper
-        bound["change_threshold"] = config_pb2.GenericChangeThreshold(
+        least = bound.lower is not None
+        absolute = bound.lower if least else bound.upper
+        kind["change_threshold"] = config_pb2.GenericChangeThreshold(
             absolute={"value": absolute}, direction=better if least else worse
         )
     else:
-        ends = {"lower_bound": question.lower, "upper_bound": question.upper}
-        bound["value_threshold"] = config_pb2.GenericValueThreshold(
+        ends = {"lower_bound": bound.lower, "upper_bound": bound.upper}
+        kind["value_threshold"] = config_pb2.GenericValueThreshold(
             **{end: {"value": value} for end, value in ends.items() if value is not None}
         )
-    values = {column: str(value) for column, value in question.slice.key}
+    values = {column: str(value) for column, value in bound.slice.key}
     return config_pb2.PerSliceMetricThreshold(
         slicing_specs=[config_pb2.SlicingSpec(feature_values=values)],
-        threshold=config_pb2.MetricThreshold(**bound),
+        threshold=config_pb2.MetricThreshold(**kind),
     )
 
 

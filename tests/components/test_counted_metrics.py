@@ -17,9 +17,11 @@ from sklearn import metrics as peer
 
 from components import metrics
 from components.evaluate import accumulators, counted_metrics, tfma_results
+from components.evaluate.answers import Answer, Bound, answers
+from components.evaluate.measured import measure
 from components.evaluate.population import BASELINE, CANDIDATE, Population, population
-from components.evaluate.thresholds import Question, answer, questions
-from components.spec import Threshold
+from components.evaluate.thresholds import questions
+from components.spec import ModelGate, Threshold
 from components.verdict import Status
 
 # TFMA's row-by-row path says these for each row; NumPy 2 has made them errors, and TFMA mended them.
@@ -67,14 +69,20 @@ def flights(rows: int, *models: str, seed: int = 1) -> Population:
     return population(label, scores, columns, SLICINGS)
 
 
-def ask(judging: Population) -> list[Question]:
-    return questions(THRESHOLDS, judging.slicings, judging.label, judging.scores.get(BASELINE))
+def answered(judging: Population, thresholds=tuple(THRESHOLDS)) -> list[Answer]:
+    baseline, gate = judging.scores.get(BASELINE), ModelGate()
+    asked = questions(thresholds, judging.slicings, judging.label, baseline)
+    return answers(asked, measure(asked, judging, gate), gate)
+
+
+def bounds(judging: Population) -> list[Bound]:
+    return [answer.bound for answer in answered(judging) if answer.bound]
 
 
 @by_row
 def test_counts_give_the_figures_and_the_verdict_of_tfma_going_row_by_row(tmp_path):
     judging = flights(1200, CANDIDATE, BASELINE)
-    config = tfma_results.config(judging, ask(judging))
+    config = tfma_results.config(judging, bounds(judging))
     counted_metrics.write(config, judging, tmp_path / "counted")
     tfma_results.write_row_by_row(config, judging, tmp_path / "full")
     same_results(tmp_path / "counted", tmp_path / "full")
@@ -114,14 +122,14 @@ def failures(result) -> set:
 @pytest.mark.parametrize("seed", range(3))
 def test_our_checks_and_tfmas_validation_result_fail_the_same_slices(tmp_path, models, seed):
     judging = flights(3000, *models, seed=seed)
-    asked = ask(judging)
-    counted_metrics.write(tfma_results.config(judging, asked), judging, tmp_path / "tfma")
-    figures = tfma_results.figures(tmp_path / "tfma")
+    found = answered(judging)
+    held = [answer.bound for answer in found if answer.bound]
+    counted_metrics.write(tfma_results.config(judging, held), judging, tmp_path / "tfma")
     result = tfma.load_validation_result(str(tmp_path / "tfma"))
     ours = {
-        (q.slice.key, q.metric, q.change)
-        for q in asked
-        if answer(q, figures[q.slice.key]).status is Status.FAILED
+        (answer.question.slice.key, answer.question.metric.name, answer.bound.change)
+        for answer in found
+        if answer.check.status is Status.FAILED and answer.bound
     }
     theirs = {
         (
@@ -139,17 +147,17 @@ def test_our_checks_and_tfmas_validation_result_fail_the_same_slices(tmp_path, m
 def test_a_slice_too_small_does_not_fail_tfmas_validation(tmp_path):
     judging = flights(3000, CANDIDATE)
     bound = Threshold(metric="auc", slice=("origin", "carrier"), at_least=0.3, min_examples=200)
-    asked = questions([bound], judging.slicings, judging.label, None)
-    small = [q for q in asked if q.unjudged]
-    assert 0 < len(small) < len(asked)
-    counted_metrics.write(tfma_results.config(judging, asked), judging, tmp_path / "tfma")
+    found = answered(judging, [bound])
+    held = [answer.bound for answer in found if answer.bound]
+    assert 0 < len(held) < len(found)
+    counted_metrics.write(tfma_results.config(judging, held), judging, tmp_path / "tfma")
     assert tfma.load_validation_result(str(tmp_path / "tfma")).validation_ok
 
 
 @pytest.mark.parametrize("models", [(CANDIDATE,), (CANDIDATE, BASELINE)])
 def test_tfmas_own_readers_open_the_result(tmp_path, models):
     judging = flights(500, *models)
-    config = tfma_results.config(judging, ask(judging))
+    config = tfma_results.config(judging, bounds(judging))
     assert tfma_results.write(config, judging, tmp_path / "tfma") == "TFMA on counts"
     result = tfma.load_eval_result(str(tmp_path / "tfma"))
     assert len(result.slicing_metrics) == sum(len(s.values) for s in judging.slicings)
@@ -244,7 +252,7 @@ def test_equal_opportunity_is_of_a_slice_against_all_of_them(tmp_path):
 @by_row
 def test_a_metric_that_counts_do_not_cover_goes_to_tfma_and_the_answer_says_so(tmp_path, caplog):
     judging = flights(80, CANDIDATE)
-    config = tfma_results.config(judging, ask(judging))
+    config = tfma_results.config(judging, bounds(judging))
     counted_metrics.write(config, judging, tmp_path / "counted")
     config.metrics_specs[0].metrics.add(class_name="MeanSquaredError", config='{"name": "mse"}')
     with caplog.at_level(logging.WARNING):

@@ -129,7 +129,7 @@ class TestACandidateThatIsGoodEnough:
         assert statuses == {
             "origin=EWR": Status.PASSED,
             "origin=JFK": Status.PASSED,
-            "origin=O'Hare, ü/×=": Status.SKIPPED,  # too small
+            "origin=O'Hare, ü/×=": Status.WARNED,  # too small
         }
         candidate, serving = verdict.evidence["metrics"], verdict.evidence["baseline_metrics"]
         assert candidate["auc"] == pytest.approx(serving["auc"], abs=1e-3)  # ranks alike

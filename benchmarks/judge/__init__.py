@@ -1,0 +1,1 @@
+"""How often the model gate is right where only noise, or a known regression, tells two models apart."""
