@@ -91,14 +91,14 @@ def _equal(scores: np.ndarray, draw: np.random.Generator) -> np.ndarray:
     return np.stack([scores[0], scores[0]])
 
 
-RETRAINS = World("two retrains of one net, slices of 50 to 6,000 rows")
-SMALL = World("the same on small slices alone, of 30 rows and more", 60_000, 30, 0.005)
+RETRAINS = World("two retrains of one net, as above")
+SMALL = World("the same on slices of 30 rows and more", 60_000, 30, 0.005)
 NULLS = {
     "retrains": RETRAINS,
     "small slices": SMALL,
     "few positives": replace(SMALL, about="3 % positives", positives=0.03),
     "ties": replace(SMALL, about="scores of a dozen levels", seen=_coarse),
-    "nearly perfect": replace(SMALL, about="a world that is told apart, AUC .99", strain=8.0),
+    "nearly perfect": replace(SMALL, about="a strain that tells nearly all", strain=8.0),
     "rarely apart": replace(SMALL, about="models that differ in 3 % of rows", seen=_rarely),
     "wild errors": replace(SMALL, about="models far off in one row of fifty", seen=_wild),
     "equal": replace(SMALL, about="one model twice", seen=_equal),
