@@ -61,15 +61,16 @@ correlate by .97, as those of flights' retrains of one day and the next do by .9
 {_table(rows)}
 
 By eight metrics at once, which is 8,000 tests a run, noise blocks {eight} of runs:
-{", ".join(methods.METRICS)}. The whole gate judges such a run in {told["cost"]:.1f} CPU s, checks and messages included.
+{", ".join(methods.METRICS)}.
+The whole gate judges such a run in {told["cost"]:.1f} CPU s, checks and messages included.
 
 TFMA's change threshold looks at the estimate alone. The bootstrap resamples the rows of every slice
 and is not corrected; corrected, it could not block at all, since so few resamples have no small p.
 
 ## Where tails are hard to get right
 
-Runs blocked by noise, in worlds of 60,000 rows in 1,000 slices, but for the first, half of them below 50 rows. "Eight
-metrics" are those above, together. "Normal tails": DeLong's test by AUC as it is mostly done, with Holm's
+Runs blocked by noise, in worlds of 60,000 rows in 1,000 slices, but for the first, half of
+them below 50 rows. "Eight metrics" are those above, together. "Normal tails": DeLong's test by AUC as it is mostly done, with Holm's
 correction.
 
 {_table(small)}
