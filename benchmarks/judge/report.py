@@ -70,8 +70,8 @@ and is not corrected; corrected, it could not block at all, since so few resampl
 ## Where tails are hard to get right
 
 Runs blocked by noise, in worlds of 60,000 rows in 1,000 slices, but for the first, half of
-them below 50 rows. "Eight metrics" are those above, together. "Normal tails": DeLong's test by AUC as it is mostly done, with Holm's
-correction.
+them below 50 rows. "Eight metrics" are those above, together.
+"Normal tails": DeLong's test by AUC as it is mostly done, with Holm's correction.
 
 {_table(small)}
 """
