@@ -6,14 +6,20 @@ of bars are worked out here. Every value is escaped, since columns, slices and v
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from pydantic import TypeAdapter, ValidationError
+
+from components.evidence import Changes, Curves, Difference, Number
 from components.ledger import Release
 from components.runs import Run, StepRecord
 from components.store import Artifact
-from components.verdict import Status, Verdict
+from components.verdict import Check, Status, Verdict
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -23,6 +29,16 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 # How a verdict is told, and the order in which the checks that did not shut the gate are listed.
 WORDS = {Status.PASSED: "passed", Status.FAILED: "halted", Status.ERROR: "could not judge"}
 OTHERS = (Status.WARNED, Status.SKIPPED, Status.PASSED)
+AT_ONCE = 3  # of what shut the gate; the rest unfolds
+OVERALL = "overall"  # the slice of all examples
+Figures: TypeAdapter[Any] = TypeAdapter(dict[str, Number | None])
+SHAPES: dict[str, TypeAdapter[Any]] = {
+    "metrics": Figures,
+    "baseline_metrics": Figures,
+    "differences": TypeAdapter(list[Difference]),
+    "curves": TypeAdapter(Curves),
+    "changes": TypeAdapter(Changes),
+}
 
 
 def verdict_page(
@@ -36,7 +52,9 @@ def verdict_page(
     the span from which on it has been there.
     """
     groups = [(str(s), [check for check in verdict.checks if check.status is s]) for s in OTHERS]
-    pieces = [(name, value, _picture(name, value)) for name, value in verdict.evidence.items()]
+    drawn = Drawing.of(verdict.evidence)
+    left = {name: value for name, value in verdict.evidence.items() if name not in drawn.names}
+    pieces = [(name, value, _picture(name, value)) for name, value in left.items()]
     return _render(
         "verdict.html",
         verdict=verdict,
@@ -45,9 +63,52 @@ def verdict_page(
         plain={name: value for name, value, picture in pieces if picture == "value"},
         pieces=[piece for piece in pieces if piece[2] not in ("value", "elsewhere")],
         judged={check.name for check in verdict.checks},
+        drawn=drawn,
+        at_once=AT_ONCE,
         serving=serving,
         since=since or {},
     )
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """The evidence that has pictures, as far as it is there and of the shape for them.
+
+    `names`: the pieces that are in it; `overall`: by metric; `slices`: metric → rows, the metric of
+    the most harmed slice first.
+    """
+
+    names: frozenset[str] = frozenset()
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    baseline_metrics: Mapping[str, Any] = field(default_factory=dict)
+    overall: Mapping[str, Difference] = field(default_factory=dict)
+    slices: Mapping[str, Sequence[Difference]] = field(default_factory=dict)
+    curves: Curves | None = None
+    changes: Changes | None = None
+
+    @classmethod
+    def of(cls, evidence: Mapping[str, Any]) -> Drawing:
+        """Return what can be drawn of a verdict's evidence."""
+        held: dict[str, Any] = {}
+        for name, shape in SHAPES.items():
+            with suppress(ValidationError, KeyError):
+                held[name] = shape.validate_python(evidence[name], strict=False)
+        names = frozenset(held)
+        rows: list[Difference] = held.pop("differences", [])
+        slices: dict[str, list[Difference]] = {}
+        for row in rows:
+            if row.slice != OVERALL:
+                slices.setdefault(row.metric, []).append(row)
+        overall = {row.metric: row for row in rows if row.slice == OVERALL}
+        return cls(names=names, overall=overall, slices=slices, **held)
+
+    def of_check(self, check: Check) -> Difference | None:
+        """Return the difference that a check against the baseline judged, if it is drawn."""
+        if check.values.get("bound") != "worse_by_at_most":
+            return None
+        rows = [*self.overall.values(), *(row for rows in self.slices.values() for row in rows)]
+        judged = (check.name, check.subject)
+        return next((row for row in rows if (row.metric, row.slice) == judged), None)
 
 
 def step_page(run: Run, step: StepRecord, made: Artifact | None) -> str:
@@ -68,6 +129,8 @@ def _render(template: str, **about: Any) -> str:
 def _templates() -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
+    from components import charts
+
     templates = Environment(
         loader=PackageLoader("components"),
         autoescape=True,
@@ -76,8 +139,11 @@ def _templates() -> Environment:
         lstrip_blocks=True,
     )
     templates.filters.update(
+        charts.PICTURES,
+        brief=_brief,
         columns=_columns,
         figure=_figure,
+        metric=_metric,
         most=_most,
         shape=_shape,
         share=_share,
@@ -97,6 +163,18 @@ def _figure(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:,.4g}" if abs(value) < 10_000 else f"{value:,.0f}"
     return str(value)
+
+
+def _metric(value: Any) -> str:
+    """Return a metric's value with three decimals, so that many stand well below each other."""
+    plain = not isinstance(value, float) or value == 0 or not 0.01 <= abs(value) < 100
+    return _figure(value) if plain else f"{value:.3f}"
+
+
+def _brief(value: Any) -> str:
+    """Return a value, or the first digits of a digest."""
+    told = _figure(value)
+    return told[:12] if re.fullmatch(r"[0-9a-f]{64}", told) else told
 
 
 def _picture(name: str, value: Any) -> str:

@@ -21,6 +21,9 @@ from components.approval import EXAMPLES, NO_BASELINE
 from components.errors import SluiceError, near_miss
 from components.evaluate.answers import answers, finite
 from components.evaluate.measured import measure
+from components.evaluate.changes import changes
+from components.evaluate.curves import curves
+from components.evaluate.differences import differences
 from components.evaluate.population import BASELINE, CANDIDATE, Population, population
 from components.evaluate.thresholds import questions
 from components.ingest import arrival
@@ -64,6 +67,9 @@ def evaluate(
             found, evidence = judge(spec.thresholds, spec.model_gate, judging, result)
             checks += found
             evidence |= {"unlabelled": unlabelled, "spans": len(examples)}
+            if baseline:
+                spans = [e.manifest.span for e in examples]
+                evidence["changes"] = changes(spec, model, baseline, spans)
             evidence["summary"] = _summary(spec.task, evidence)
         except Exception as problem:
             log.exception("the model gate could not measure")
@@ -139,6 +145,8 @@ def judge(
         "slices_in_all": len(figures) - 1,
         "slices": _largest(judging, figures),
         "computed_by": how,
+        "curves": curves(judging),
+        "differences": differences(checks),
     }
     if BASELINE in judging.scores:
         evidence["baseline_metrics"] = _finite(figures[()][BASELINE])

@@ -148,6 +148,21 @@ class TestACandidateThatIsGoodEnough:
         assert len(tfma.load_eval_result(str(kept.file(RESULT))).slicing_metrics) == 7
         assert tfma.load_validation_result(str(kept.file(RESULT))).validation_ok
 
+    def test_the_page_shows_the_slices_by_harm_the_scores_and_what_changed(self):
+        what = spec({"metric": "auc", "slice": ["origin"], "worse_by_at_most": 0.5})
+        kept = evaluate(what, SPAN, model(1.0), model(0.5, spans=TRAINED[:1]), arrived())
+        evidence = gates.read(kept).evidence
+        rows = evidence["differences"]
+        assert {row["slice"] for row in rows} >= {"origin=EWR", "origin=JFK"}
+        assert [row["harm"] for row in rows] == sorted((row["harm"] for row in rows), reverse=True)
+        assert evidence["curves"]["roc"]["candidate"]["area"] == pytest.approx(
+            evidence["metrics"]["auc"], abs=1e-3
+        )
+        assert evidence["changes"]["entered"] == TRAINED[1:]
+        page = kept.file(gates.PAGE).read_text()
+        for part in ("most harmed first", "ROC", "What changed since the baseline"):
+            assert part in page
+
     def test_rows_without_a_label_are_left_out_and_counted(self):
         evidence = judged(spec(), SPAN, model(1.0), None, arrived()).evidence
         assert (evidence["examples"], evidence["unlabelled"]) == (570, 30)

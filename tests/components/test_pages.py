@@ -15,7 +15,7 @@ from components.runs import Run, StepRecord
 from components.verdict import Check, Status, Verdict
 
 HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>{{ 7*7 }}"
-VOID = {"meta", "br", "rect"}
+VOID = {"meta", "br"}
 
 
 class Page(HTMLParser):
@@ -170,6 +170,103 @@ def test_figures_behind_an_offence_are_shown(said):
     assert said in Page(verdict_page(verdict(volume(values=values)))).text
 
 
+def difference(slice_: str, **about) -> dict:
+    row = {"slice": slice_, "metric": "auc", "better": 1, "examples": 900, "candidate": 0.7}
+    row |= {"baseline": 0.72, "difference": -0.02, "interval": [-0.05, 0.01], "tolerated": 0.06}
+    return row | {"status": "passed", "harm": -0.07} | about
+
+
+# A real one has more of everything.
+JUDGED = {
+    "metrics": {"auc": 0.71, "loss": 0.44},
+    "baseline_metrics": {"auc": 0.73, "loss": 0.43},
+    "differences": [
+        difference("origin=JFK", difference=-0.2, status="failed", harm=0.1),
+        difference("overall"),
+        difference("origin=LGA", interval=None),
+        difference("origin=VLA", underpowered=True, needs=4000.0, examples=12),
+    ],
+    "curves": {
+        "roc": {"candidate": {"points": [[0, 0], [0.4, 0.7], [1, 1]], "area": 0.654}},
+        "calibration": {
+            "candidate": [{"score": 0.2, "positives": 0.25, "interval": [0.2, 0.3], "examples": 90}]
+        },
+        "edges": [0.0, 0.5, 1.0],
+        "scores": {"candidate": {"positive": [1, 2], "negative": [5, 1]}},
+    },
+    "changes": {
+        "windows": {"baseline": ["2013-01-01"], "candidate": ["2013-01-02"], "judging": []},
+        "entered": ["2013-01-02"],
+        "left": ["2013-01-01"],
+        "settings": [{"name": "epochs", "baseline": 8, "candidate": 6}],
+        "files": [{"name": "model.py", "baseline": "a" * 64, "candidate": "b" * 64}],
+        "same_files": ["ingest.sql"],
+        "statistics": [
+            {
+                "column": "temp",
+                "statistic": "mean",
+                "baseline": 40.5,
+                "candidate": 44.25,
+                "effect": 0.2,
+            }
+        ],
+        "unknown": ["where the schema went"],
+    },
+}
+
+
+def judged(**about) -> Verdict:
+    check = Check(name="auc", subject="origin=JFK", status=Status.FAILED, message="auc is worse")
+    values = {"bound": "worse_by_at_most", "candidate": 0.5, "examples": 900, "needs": 5000.0}
+    check = check.model_copy(update={"values": values | {"interval": [-0.3, -0.1], "p": 0.002}})
+    return verdict(check, **({"gate": "model", "evidence": JUDGED} | about))
+
+
+def test_the_model_gate_tells_verdict_metrics_slices_scores_changes_in_this_order():
+    text = Page(verdict_page(judged())).text
+    told = ["model gate halted", "auc is worse", "p 0.002 · needs 5,000 examples", "Overall"]
+    told += ["0.730", "most harmed first: auc", "origin=JFK", "origin=LGA"]
+    told += ["1 slices are too small to tell", "origin=VLA", "needs 4,000"]
+    told += ["The scores", "What changed since the baseline", "where the schema went"]
+    told += ["epochs", "model.py", "a" * 12, "temp mean", "44.25"]
+    at = 0
+    for part in told:
+        at = text.index(part, at)
+
+
+def test_every_picture_is_told_in_words():
+    page = Page(verdict_page(judged()))
+    drawn = [name for name, value in page.attributes if (name, value) == ("role", "img")]
+    told = [value for name, value in page.attributes if name == "aria-label"]
+    assert len(drawn) == len(told) >= 12
+    assert all(told)
+    assert (
+        "auc of origin=JFK: −0.200, between −0.050 and +0.010; tolerated is 0.06 worse; failed"
+        in told
+    )
+
+
+def test_a_long_list_of_offences_unfolds_and_none_is_left_out():
+    checks = [volume(subject=f"column_{n}") for n in range(7)]
+    page = Page(verdict_page(verdict(*checks)))
+    assert all(f"column_{n}" in page.text for n in range(7))
+    assert "4 more" in page.text
+
+
+@pytest.mark.parametrize("name", list(JUDGED))
+def test_the_page_of_a_model_gate_does_without_any_piece_of_evidence(name):
+    less = {piece: held for piece, held in JUDGED.items() if piece != name}
+    assert "model gate halted" in Page(verdict_page(judged(evidence=less))).text
+
+
+@pytest.mark.parametrize("name", list(JUDGED))
+def test_evidence_of_another_shape_than_its_picture_needs_is_shown_as_it_is(name):
+    odd = JUDGED | {name: {"what": "another shape", "deep": [{"than": ["expected"]}]}}
+    text = Page(verdict_page(judged(evidence=odd))).text
+    assert "another shape" in text
+    assert "expected" in text
+
+
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
 JSON = st.recursive(
     SCALARS,
@@ -177,7 +274,7 @@ JSON = st.recursive(
     max_leaves=8,
 )
 PARTS = st.dictionaries(st.sampled_from(["slice", "candidate", "baseline", "examples"]), JSON)
-NAMES = st.sampled_from(list(EVIDENCE)) | st.text()
+NAMES = st.sampled_from([*EVIDENCE, *JUDGED]) | st.text()
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -202,6 +299,33 @@ def poisoned() -> Verdict:
     return verdict(*checks, span=HOSTILE, speaks_of={HOSTILE: HOSTILE}, evidence=evidence)
 
 
+def poisoned_model() -> Verdict:
+    """The same where pictures are drawn: slices, metrics, columns and spans are data."""
+    told = dict.fromkeys(("name", "subject", "seen", "expected", "message"), HOSTILE)
+    values = {"bound": "worse_by_at_most", "candidate": HOSTILE, "interval": [HOSTILE]}
+    changes = JUDGED["changes"] | {name: [HOSTILE] for name in ("left", "same_files", "unknown")}
+    changes["windows"] = {key: [HOSTILE] for key in ("baseline", "candidate", HOSTILE)}
+    changes["settings"] = [{"name": HOSTILE, "baseline": HOSTILE, "candidate": {HOSTILE: HOSTILE}}]
+    changes["statistics"] = [
+        one | {"column": HOSTILE, "statistic": HOSTILE} for one in changes["statistics"]
+    ]
+    curves = JUDGED["curves"]
+    curves = {
+        name: {HOSTILE: curves[name]["candidate"]} for name in ("roc", "calibration", "scores")
+    }
+    evidence = {
+        "metrics": {HOSTILE: 0.5},
+        "baseline_metrics": {HOSTILE: 0.5},
+        "differences": [
+            difference(slice_, metric=HOSTILE, status=HOSTILE) for slice_ in (HOSTILE, "overall")
+        ],
+        "curves": JUDGED["curves"] | curves,
+        "changes": changes,
+    }
+    check = Check(status=Status.FAILED, **told, values=values)
+    return verdict(check, gate="model", evidence=evidence)
+
+
 def pages() -> dict[str, str]:
     run = Run(
         id=HOSTILE,
@@ -224,12 +348,13 @@ def pages() -> dict[str, str]:
     )
     return {
         "verdict": verdict_page(poisoned()),
+        "model": verdict_page(poisoned_model()),
         "step": step_page(run, step, None),
         "message": message_page(HOSTILE, HOSTILE),
     }
 
 
-@pytest.mark.parametrize("kind", ["verdict", "step", "message"])
+@pytest.mark.parametrize("kind", ["verdict", "model", "step", "message"])
 def test_data_does_not_become_markup(kind):
     page = Page(pages()[kind])
     assert not {"script", "img", "iframe", "object", "link", "base", "form", "a"} & set(page.tags)
@@ -237,7 +362,7 @@ def test_data_does_not_become_markup(kind):
     assert HOSTILE in page.text
 
 
-@pytest.mark.parametrize("kind", ["verdict", "step", "message"])
+@pytest.mark.parametrize("kind", ["verdict", "model", "step", "message"])
 def test_page_fetches_nothing_and_runs_no_script(kind):
     html = pages()[kind]
     page = Page(html)
