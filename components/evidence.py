@@ -121,3 +121,54 @@ class Changes(Drawn):
     same_files: list[str]
     statistics: list[Moved]
     unknown: list[str]
+
+
+class Weak(Drawn):
+    """A slice in which the candidate does worse than `expected`, in nats of loss.
+
+    `positives`: their share; `interval`: of the difference, and `p`, both corrected for the whole
+    search; `effect`: the difference in standard deviations of the loss; `auc_expected`: of what the
+    loss was expected from.
+    """
+
+    slice: str
+    examples: int
+    positives: Share
+    loss: Number
+    expected: Number
+    difference: Number
+    interval: Interval
+    effect: Number
+    p: Share
+    auc: Share | None
+    auc_expected: Share | None
+
+    @property
+    def row(self) -> Difference:
+        """Return it as the difference of the loss, to be drawn."""
+        return Difference(
+            slice=self.slice,
+            metric="loss",
+            better=-1,
+            examples=self.examples,
+            candidate=self.loss,
+            baseline=self.expected,
+            difference=self.difference,
+            interval=self.interval,
+            tolerated=None,
+            status="failed",
+            harm=self.interval[0],
+        )
+
+
+class Search(Drawn):
+    """The weak slices against what is usual `elsewhere`, or against the `baseline` on the same rows.
+
+    `looked_at`: how many slices; `columns`: of which; `min_examples`: in each at least.
+    """
+
+    against: str
+    looked_at: int
+    min_examples: int
+    columns: list[str]
+    found: list[Weak]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from components.evidence import Changes, Curves, Difference, Number
+from components.evidence import Changes, Curves, Difference, Number, Search
 from components.ledger import Release
 from components.runs import Run, StepRecord
 from components.store import Artifact
@@ -37,6 +37,7 @@ SHAPES: dict[str, TypeAdapter[Any]] = {
     "baseline_metrics": Figures,
     "differences": TypeAdapter(list[Difference]),
     "curves": TypeAdapter(Curves),
+    "weak_slices": TypeAdapter(list[Search]),
     "changes": TypeAdapter(Changes),
 }
 
@@ -84,6 +85,7 @@ class Drawing:
     overall: Mapping[str, Difference] = field(default_factory=dict)
     slices: Mapping[str, Sequence[Difference]] = field(default_factory=dict)
     curves: Curves | None = None
+    weak_slices: Sequence[Search] = ()
     changes: Changes | None = None
 
     @classmethod

@@ -20,6 +20,7 @@ from components.files import sha256
 from components.spec import (
     NAME,
     DataGate,
+    ModelGate,
     Serving,
     Silence,
     Source,
@@ -27,6 +28,7 @@ from components.spec import (
     Spec,
     Threshold,
     Train,
+    WeakSlices,
     Window,
 )
 
@@ -142,6 +144,8 @@ def _fields(loc: tuple[int | str, ...]) -> list[str]:
         "thresholds": Threshold,
         "serving": Serving,
         "data_gate": DataGate,
+        "model_gate": ModelGate,
+        "weak_slices": WeakSlices,
         "silenced": Silence,
     }
     named = [part for part in loc if isinstance(part, str)]

@@ -140,6 +140,19 @@ class ModelGate(_Part):
     underpowered: Literal["warn", "halt"] = "warn"
 
 
+class WeakSlices(_Part):
+    """The search for slices that nobody named and in which the candidate does badly.
+
+    `min_examples`: in a slice, at least; `most`: how many are told; `effect`: from which difference
+    on, in standard deviations of the loss; `gate`: whether one that is worse than the baseline halts.
+    """
+
+    min_examples: int = Field(default=500, ge=50)
+    most: int = Field(default=10, ge=1, le=50)
+    effect: Annotated[float, Field(gt=0)] = 0.1
+    gate: Literal["none", "halt"] = "none"
+
+
 class Silence(_Part):
     """A check that may not halt for a while: which, of which column, until which span, and why.
 
@@ -211,6 +224,7 @@ class Spec(_Part):
     train: Train = Train()
     thresholds: Annotated[tuple[Threshold, ...], Field(min_length=1)]
     model_gate: ModelGate = ModelGate()
+    weak_slices: WeakSlices = WeakSlices()
     serving: Serving
     files: dict[str, str]  # path within the house → digest of what it says
 

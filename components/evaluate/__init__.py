@@ -16,16 +16,17 @@ import numpy as np
 import pandas as pd
 from pydantic import JsonValue
 
-from components import gates, labels, scoring, store
+from components import gates, labels, scoring, store, transform
 from components.approval import EXAMPLES, NO_BASELINE
 from components.errors import SluiceError, near_miss
 from components.evaluate.answers import answers, finite
-from components.evaluate.measured import measure
 from components.evaluate.changes import changes
 from components.evaluate.curves import curves
 from components.evaluate.differences import differences
+from components.evaluate.measured import measure
 from components.evaluate.population import BASELINE, CANDIDATE, Population, population
 from components.evaluate.thresholds import questions
+from components.evaluate.weak_slices import gated, search
 from components.ingest import arrival
 from components.metrics import HEADLINE, Task
 from components.spec import ModelGate, Spec, Threshold
@@ -67,6 +68,10 @@ def evaluate(
             found, evidence = judge(spec.thresholds, spec.model_gate, judging, result)
             checks += found
             evidence |= {"unlabelled": unlabelled, "spans": len(examples)}
+            if spec.task == "binary":  # of classes and numbers nobody searches yet
+                weak = search(judging, rows, transform.load(model).features, spec.weak_slices)
+                checks += gated(weak, spec.weak_slices)
+                evidence["weak_slices"] = [one.plain() for one in weak]
             if baseline:
                 spans = [e.manifest.span for e in examples]
                 evidence["changes"] = changes(spec, model, baseline, spans)
@@ -84,7 +89,8 @@ def evaluate(
             evidence=evidence,
         )
 
-    asked = spec.model_dump(mode="json", include={"label", "slices", "thresholds", "model_gate"})
+    said = {"label", "slices", "thresholds", "model_gate", "weak_slices"}
+    asked = spec.model_dump(mode="json", include=said)
     if spec.task != "binary":
         asked |= {"task": spec.task, "classes": list(spec.classes)}
     return gates.judge("evaluate", spec.name, span, inputs=about, parameters=asked, look=look)
