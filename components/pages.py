@@ -102,6 +102,8 @@ class Drawing:
             if row.slice != OVERALL:
                 slices.setdefault(row.metric, []).append(row)
         overall = {row.metric: row for row in rows if row.slice == OVERALL}
+        metrics = held.get("metrics", {})
+        held["metrics"] = {n: metrics[n] for n in sorted(metrics, key=lambda n: n not in overall)}
         return cls(names=names, overall=overall, slices=slices, **held)
 
     def of_check(self, check: Check) -> Difference | None:

@@ -152,7 +152,7 @@ def judge(
         "slices": _largest(judging, figures),
         "computed_by": how,
         "curves": curves(judging),
-        "differences": differences(checks),
+        "differences": differences(judging, checks),
     }
     if BASELINE in judging.scores:
         evidence["baseline_metrics"] = _finite(figures[()][BASELINE])

@@ -1,49 +1,89 @@
-"""Candidate less baseline, slice by slice, as the page draws it: most harmed first."""
+"""Candidate less baseline, metric by metric and slice by slice, as the page draws it: by harm.
+
+What a threshold asks of is shown as its check found it, with the interval at the level to which all
+tests of the run were held. The rest is there to be looked at: all metrics overall, and every slice by
+the metrics that thresholds name, with intervals at 95 %.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from pydantic import JsonValue
 
+from components import metrics
+from components.evaluate.paired import compare
+from components.evaluate.paired.estimates import ESTIMATORS
+from components.evaluate.population import BASELINE, CANDIDATE, Population
+from components.evaluate.slices import Slicing
 from components.evidence import Difference
-from components.spec import METRICS
+from components.metrics import Metric
 from components.verdict import Check
 
+UNASKED = "unasked"  # in place of a status, where no threshold asks
+SURE = 0.95
 
-def differences(checks: Sequence[Check]) -> list[JsonValue]:
-    """Return what the checks against the baseline found, most harmed first, as `evidence.Difference`.
+
+def differences(judging: Population, checks: Sequence[Check]) -> list[JsonValue]:
+    """Return `evidence.Difference`s, most harmed first; none without a baseline.
 
     Harm is how much worse than tolerated the candidate is at least: by the end of the interval that
     is kindest to it. A slice that is a little worse for sure comes before one that may be far worse
     by chance.
     """
-    told = [_told(check) for check in checks if check.values.get("difference") is not None]
-    return [row.plain() for row in sorted(filter(None, told), key=lambda row: -row.harm)]
+    if BASELINE not in judging.scores:
+        return []
+    asked = {
+        (check.name, check.subject): check
+        for check in checks
+        if check.values.get("bound") == "worse_by_at_most"
+    }
+    named = {name for name, _ in asked} or {"auc"}
+    rows = [
+        row
+        for name, metric in metrics.of("binary").items()
+        if metric.better is not None and name in ESTIMATORS
+        for slicing in judging.slicings
+        if not slicing.columns or name in named
+        for row in _rows(metric, judging, slicing, asked)
+    ]
+    return [row.plain() for row in sorted(rows, key=lambda row: -row.harm)]
 
 
-def _told(check: Check) -> Difference | None:
-    values: dict[str, Any] = check.values
-    better = METRICS.get(check.name, 0)
-    if values.get("bound") != "worse_by_at_most" or better == 0:
-        return None
-    bounds = [abs(b) for b in (values.get("lower"), values.get("upper")) if b is not None]
-    tolerated = bounds[0] if bounds else 0.0
-    interval = values.get("interval")
-    kindest = values["difference"] if interval is None else interval[better > 0]
-    return Difference(
-        slice=check.subject,
-        metric=check.name,
-        better=better,
-        examples=values["examples"],
-        candidate=values["candidate"],
-        baseline=values["baseline"],
-        difference=values["difference"],
-        interval=interval,
-        tolerated=tolerated,
-        status=str(check.status),
-        harm=-better * kindest - tolerated,
-        underpowered=bool(values.get("underpowered")),
-        needs=values.get("needs"),
-    )
+def _rows(
+    metric: Metric,
+    judging: Population,
+    slicing: Slicing,
+    asked: Mapping[tuple[str, str], Check],
+) -> Iterator[Difference]:
+    scores = judging.scores
+    of = compare(metric, judging.label, scores[CANDIDATE], scores[BASELINE], slicing)
+    reach, better = of.reach((1 - SURE) / (3 - of.tails)), metric.better or -1
+    for part, examples in zip(slicing, slicing.totals().tolist(), strict=True):
+        at = part.code
+        difference = float(of.difference[at])
+        if not np.isfinite(difference):
+            continue
+        check = asked.get((metric.name, part.name))
+        values: Mapping[str, Any] = check.values if check else {}
+        interval = values.get("interval") or [difference - reach[at], difference + reach[at]]
+        if not all(end is not None and np.isfinite(end) for end in interval):
+            interval = None
+        kindest = -better * (interval[better > 0] if interval else difference)
+        yield Difference(
+            slice=part.name,
+            metric=metric.name,
+            better=better,
+            examples=int(examples),
+            candidate=float(of.candidate[at]),
+            baseline=float(of.baseline[at]),
+            difference=difference,
+            interval=interval,
+            tolerated=values.get("tolerated"),
+            status=str(check.status) if check else UNASKED,
+            harm=kindest - (values.get("tolerated") or 0.0),
+            underpowered=bool(values.get("underpowered")),
+            needs=values.get("needs"),
+        )

@@ -226,7 +226,7 @@ def test_the_model_gate_tells_verdict_metrics_slices_scores_changes_in_this_orde
     text = Page(verdict_page(judged())).text
     told = ["model gate halted", "auc is worse", "p 0.002 · needs 5,000 examples", "Overall"]
     told += ["0.730", "most harmed first: auc", "origin=JFK", "origin=LGA"]
-    told += ["1 slices are too small to tell", "origin=VLA", "needs 4,000"]
+    told += ["1 too small to tell", "origin=VLA", "needs 4,000"]
     told += ["The scores", "What changed since the baseline", "where the schema went"]
     told += ["epochs", "model.py", "a" * 12, "temp mean", "44.25"]
     at = 0

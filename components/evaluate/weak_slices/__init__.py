@@ -8,8 +8,9 @@ cells of every two columns; numbers are cut at quantiles of the rows that judge.
 - `baseline`: is the loss higher than the baseline's, row by row, and more so than overall?
 
 The search takes the most significant slice that is bad enough, sets its rows aside, and goes on with
-the others. So a pair is found only where it is worse than its parents say, and a parent not for what
-its worst part did. All that was looked at counts: p-values and intervals are Bonferroni's.
+the others. So a parent is not found for what its worst part did; and a pair only where it is worse
+than its parents say: where the rest of a parent is weak as well, the parent is told instead. All that
+was looked at counts: p-values and intervals are Bonferroni's.
 
 Chung et al., "Slice Finder: Automated Data Slicing for Model Validation" (ICDE 2019), whence the
 effect size; Zhang and Neill, "Identifying Significant Predictive Bias in Classifiers" (2016), whence
@@ -132,31 +133,49 @@ def _find(
 ) -> tuple[int, list[tuple[str, np.ndarray, float]]]:
     """Return how many slices were looked at, and of each weak one its name, its rows, and p."""
     looked_at, found = 0, list[tuple[str, np.ndarray, float]]()
-    skew = float(stats.skew(_centred(question)))
+    skew, whole = float(stats.skew(_centred(question))), np.ones(len(grid.slices), dtype=bool)
+
+    def weak(sizes: np.ndarray, mean: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        p = np.minimum(_tail(z, sizes, skew) * looked_at, 1)
+        return p, (p <= FALSE_FINDS) & (mean >= asked.effect * spread)
+
     while len(found) < asked.most:
-        sizes, mean, z = _measure(question, grid)
+        measured = _measure(question, grid.total(), grid.sums())
+        sizes, _, z = measured
         fit = (sizes >= asked.min_examples) & (sizes <= grid.left.sum() - asked.min_examples)
         looked_at = looked_at or int(fit.sum())
-        p = np.minimum(_tail(z, sizes, skew) * looked_at, 1)
-        weak = np.flatnonzero(fit & (p <= FALSE_FINDS) & (mean >= asked.effect * spread))
-        if not len(weak):
+        p, bad = weak(*measured)
+        whole &= bad if not found else True  # weak with all of its rows, and with those left
+        at = np.flatnonzero(whole & fit & bad)
+        if not len(at):
             break
-        best = weak[np.argmax(z[weak])]
+        best = at[np.argmax(z[at])]
         group, first, last = grid.slices[best]
+        name, chance = group.told(first, last), float(p[best])
         inside = (group.codes >= first) & (group.codes <= last)
-        found.append((group.told(first, last), inside, float(p[best])))
+        for parent, rows in group.parents(first):
+            rest = _measure(question, grid.total(), grid.of(rows & ~inside))
+            if rest[0][0] >= asked.min_examples and weak(*rest)[1][0]:
+                name, inside = parent, rows  # weak throughout, and not in this part alone
+                chance = float(weak(*_measure(question, grid.total(), grid.of(rows)))[0][0])
+                break
+        found.append((name, inside, chance))
         grid.take_out(inside)
     return looked_at, found
 
 
-def _measure(question: Question, grid: Grid) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _measure(
+    question: Question, whole: np.ndarray, sums: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return of every slice its rows, its mean above what is usual, and that in standard errors.
+
+    `whole`, `sums`: as of `Grid.total` and `Grid.sums`.
 
     The error is taken about what is usual, not about the slice's own mean: a sum normalised by its
     own squares has light tails (Efron, "Student's t-test under symmetry conditions", 1969).
     """
-    usual = question.usual(*grid.total()[:2])
-    counts, totals, squares = grid.sums()
+    usual = question.usual(*whole[:2])
+    counts, totals, squares = sums
     sizes = counts.sum(axis=1)
     above = (totals - counts * usual).sum(axis=1)
     about = (squares - 2 * usual * totals + counts * usual**2).sum(axis=1)

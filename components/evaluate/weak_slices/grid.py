@@ -37,6 +37,12 @@ class Group:
         here, there = divmod(first, other[0].size)
         return f"{one.told(here, here)}, {other[0].told(there, there)}"
 
+    def parents(self, code: int) -> Iterator[tuple[str, np.ndarray]]:
+        """Yield name and rows, bool [rows], of the slices of one column that hold a cell of two."""
+        if len(self.codings) == 2:
+            for coding, at in zip(self.codings, divmod(code, self.codings[1].size), strict=True):
+                yield coding.told(at, at), coding.codes == at
+
 
 def groups(cuts: Sequence[Cut]) -> list[Group]:
     """Return the slices of every column, and of every two."""
@@ -78,6 +84,13 @@ class Grid:
             below = np.pad(np.cumsum(table, axis=1), ((0, 0), (1, 0), (0, 0)))
             each.append(below[:, group.ranges[:, 1] + 1] - below[:, group.ranges[:, 0]])
         return np.concatenate(each, axis=1)
+
+    def of(self, rows: np.ndarray) -> np.ndarray:
+        """Return the same of those of some rows, bool [rows], that are left [3, 1, strata]."""
+        some = rows & self.left
+        values, strata = self.values[some], self.strata[some]
+        sums = [np.bincount(strata, of, self._width) for of in (None, values, values**2)]
+        return np.stack(sums).astype(np.float64)[:, None]
 
     def total(self) -> np.ndarray:
         """Return rows, sum and sum of squares of all rows that are left [3, strata]."""
