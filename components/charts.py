@@ -49,7 +49,7 @@ class Scale:
 
 
 def scale(rows: Sequence[Difference]) -> Scale:
-    """Return the scale for rows of one metric: what failed is on it whole, and most other differences.
+    """Return the scale for rows of one metric: what failed or stands alone is on it whole.
 
     The intervals of small slices would make all others a dot; they are cut off.
     """
@@ -58,7 +58,7 @@ def scale(rows: Sequence[Difference]) -> Scale:
     failed = [
         abs(end)
         for row in rows
-        if row.status == "failed"
+        if row.status == "failed" or len(rows) == 1
         for end in (row.difference, *(row.interval or ()))
     ]
     tolerated = [row.tolerated or 0.0 for row in rows]
