@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from components.evaluate.weak_slices.cuts import Coding, Cut
+from components.evaluate.weak_slices.cuts import RARE, Coding, Cut
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,8 @@ def groups(cuts: Sequence[Cut]) -> list[Group]:
 
 
 def _cells(one: Coding, other: Coding) -> np.ndarray:
-    asked = [[bool(c.told(n, n)) for n in range(c.size)] for c in (one, other)]
-    codes = np.flatnonzero(np.outer(*asked))
+    asked = [np.array([c.told(n, n) != RARE for n in range(c.size)]) for c in (one, other)]
+    codes = np.flatnonzero(asked[0][:, None] & asked[1])
     return np.column_stack([codes, codes])
 
 
