@@ -151,9 +151,10 @@ def judge(
         "slices_in_all": len(figures) - 1,
         "slices": _largest(judging, figures),
         "computed_by": how,
-        "curves": curves(judging),
         "differences": differences(judging, checks),
     }
+    if judging.task == "binary":  # of classes and numbers there is no such picture yet
+        evidence["curves"] = curves(judging)
     if BASELINE in judging.scores:
         evidence["baseline_metrics"] = _finite(figures[()][BASELINE])
     return checks, evidence

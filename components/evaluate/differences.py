@@ -14,12 +14,12 @@ import numpy as np
 from pydantic import JsonValue
 
 from components import metrics
-from components.evaluate.paired import compare
+from components.evaluate.paired import Pair
 from components.evaluate.paired.estimates import ESTIMATORS
 from components.evaluate.population import BASELINE, CANDIDATE, Population
 from components.evaluate.slices import Slicing
 from components.evidence import Difference
-from components.metrics import Metric
+from components.metrics import HEADLINE, Metric
 from components.verdict import Check
 
 UNASKED = "unasked"  # in place of a status, where no threshold asks
@@ -40,26 +40,26 @@ def differences(judging: Population, checks: Sequence[Check]) -> list[JsonValue]
         for check in checks
         if check.values.get("bound") == "worse_by_at_most"
     }
-    named = {name for name, _ in asked} or {"auc"}
-    rows = [
-        row
-        for name, metric in metrics.of("binary").items()
-        if metric.better is not None and name in ESTIMATORS
-        for slicing in judging.slicings
-        if not slicing.columns or name in named
-        for row in _rows(metric, judging, slicing, asked)
-    ]
+    named = {name for name, _ in asked} or {HEADLINE[judging.task][0]}
+    rows: list[Difference] = []
+    for name, metric in metrics.of(judging.task).items():
+        if metric.better is None or name not in ESTIMATORS[judging.task]:
+            continue
+        scores = judging.scores[CANDIDATE], judging.scores[BASELINE]
+        pair = Pair(metric, judging.label, *scores, judging.task)
+        for slicing in judging.slicings:
+            if not slicing.columns or name in named:
+                rows += _rows(metric, pair, slicing, asked)
     return [row.plain() for row in sorted(rows, key=lambda row: -row.harm)]
 
 
 def _rows(
     metric: Metric,
-    judging: Population,
+    pair: Pair,
     slicing: Slicing,
     asked: Mapping[tuple[str, str], Check],
 ) -> Iterator[Difference]:
-    scores = judging.scores
-    of = compare(metric, judging.label, scores[CANDIDATE], scores[BASELINE], slicing)
+    of = pair.on(slicing)
     reach, better = of.reach((1 - SURE) / (3 - of.tails)), metric.better or -1
     for part, examples in zip(slicing, slicing.totals().tolist(), strict=True):
         at = part.code
