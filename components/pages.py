@@ -24,6 +24,9 @@ from components.verdict import Check, Status, Verdict
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+    from components.backtest.picture import Picture
+    from components.backtest.report import Report
+
 # For an HTTP header; the pages carry the same in a <meta>, but for `frame-ancestors`.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 # How a verdict is told, and the order in which the checks that did not shut the gate are listed.
@@ -118,6 +121,11 @@ class Drawing:
 def step_page(run: Run, step: StepRecord, made: Artifact | None) -> str:
     """Return the HTML page of a step that has no verdict to show: what it came to, at what cost."""
     return _render("step.html", run=run, step=step, made=made)
+
+
+def backtest_page(report: Report, picture: Picture | None, store: str) -> str:
+    """Return the HTML page of a backtest; `store`: the way from it to the pipeline's store."""
+    return _render("backtest.html", report=report, picture=picture, store=store)
 
 
 def message_page(title: str, message: str) -> str:

@@ -83,20 +83,20 @@ def validate_data(what: Spec, run: Run) -> Artifact:
     from components.validate_data import validate_data as judge
 
     for examples in window.examples_of(run):
-        if examples.manifest.span != run.span and _has_answer(what, examples):
+        if examples.manifest.span != run.span and _has_answer(what, run, examples):
             continue
         history = [
             statistics_of(what, earlier) for earlier in window.accepted_before(what, run, examples)
         ]
         verdict = judge(what, examples, statistics_of(what, examples), history)
-        window.remember(examples, verdict)
+        window.remember(examples, verdict, run)
     return verdict
 
 
-def _has_answer(what: Spec, examples: Artifact) -> bool:
+def _has_answer(what: Spec, run: Run, examples: Artifact) -> bool:
     """Say whether the data gate has judged these examples; torn, or unable to measure, is no answer."""
     try:
-        verdict = window.judged(what, examples)
+        verdict = window.judged(what, examples, run)
     except SluiceError as torn:
         log.warning("%s; %s is judged anew", torn, examples.manifest.span)
         return False
@@ -193,19 +193,23 @@ def perform(step: Step, pipeline: str, run_id: str) -> Outcome:
     A run already released is left alone: its steps end at once and say so. Raises UsageError when the
     pipeline's files are no longer those that the run was opened on.
     """
-    run = runs.load(pipeline, run_id)
-    release = ledger.of_fingerprint(pipeline, run.fingerprint)
+    return carry_out(step, runs.load(pipeline, run_id))
+
+
+def carry_out(step: Step, run: Run) -> Outcome:
+    """Do one step of a run at hand, as `perform` does."""
+    release = run.release()
     if release:
         told = f"already released as version {release.version} from the same input"
         return Outcome(run, step.name, told, release)
     started = time.monotonic()
-    what = pipelines.load(pipeline)
+    what = pipelines.load(run.pipeline)
     there = run.files.keys() | what.files.keys()
     changed = sorted(name for name in there if what.files.get(name) != run.files.get(name))
     if changed:
         raise UsageError(
             f"{', '.join(changed)} changed after run {run.id} was opened; the run is its inputs: "
-            f"start another from `ingest` (sluice run {pipeline} {run.span})"
+            f"start another from `ingest` (sluice run {run.pipeline} {run.span})"
         )
     try:
         made = step.does(what, run)
@@ -222,7 +226,7 @@ def _conclude(run: Run, step: str, started: float, made: Artifact, *, gate: bool
     """Write down what a step made; raise Halted when it is the verdict of a gate that is shut."""
     if not gate:
         _record(run, step, "done", made, "", started)
-        release = ledger.of_fingerprint(run.pipeline, run.fingerprint)
+        release = run.release()
         told = f"released as version {release.version}" if release else made.facts.get("summary")
         return Outcome(run, step, str(told or ""), release)
     verdict = gates.read(made)
@@ -258,9 +262,9 @@ def _record(
 
 
 def _baseline(what: Spec, run: Run) -> Artifact | None:
-    """Return the model now serving, whole, or None before the first release."""
+    """Return the model that the candidate has to follow, whole, or None before the first release."""
     from components.push import settle
 
-    settle(what, run)
-    release = ledger.baseline(run.pipeline)
-    return store.load(store.root(run.pipeline) / release.artifact) if release else None
+    if run.apart is None:
+        settle(what, run)
+    return run.baseline()

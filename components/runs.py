@@ -20,7 +20,9 @@ from pydantic import BaseModel, ConfigDict
 
 from components import files, ledger, records, store
 from components.errors import SluiceError, UsageError, near_miss
+from components.ledger import Release
 from components.spec import Spec
+from components.store import Artifact
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +50,20 @@ class Run(BaseModel):
     def folder(self) -> Path:
         """Return the run's folder."""
         return _folder(self.pipeline, self.id)
+
+    @property
+    def apart(self) -> Path | None:
+        """Return the folder of what it decides for itself alone; None: it decides for the pipeline."""
+        return None
+
+    def baseline(self) -> Artifact | None:
+        """Return the model that a candidate has to follow, whole, or None before the first release."""
+        serving = ledger.baseline(self.pipeline)
+        return store.load(store.root(self.pipeline) / serving.artifact) if serving else None
+
+    def release(self) -> Release | None:
+        """Return the release of exactly this run's inputs, if there was one."""
+        return ledger.of_fingerprint(self.pipeline, self.fingerprint)
 
 
 class StepRecord(BaseModel):

@@ -1,6 +1,9 @@
 """The window: which spans train, which judge, and which stay out because the data gate refused them.
 
 var/store/<pipeline>/validate_data/<span>/of-<digest>   names the latest verdict on examples
+
+A run apart, such as one of a backtest, reads these and writes its own: what it finds accepts and
+refuses nothing for the pipeline.
 """
 
 from __future__ import annotations
@@ -67,7 +70,7 @@ def accepted_before(what: Spec, run: Run, examples: Artifact) -> list[Artifact]:
     older = [span for span in known | set(reach) if span < examples.manifest.span]
     found: list[Artifact] = []
     for span in sorted(older, reverse=True):
-        one = reach.get(span) or _let_in(what, span)
+        one = reach.get(span) or _let_in(what, span, run)
         if one and (span not in reach or accepted(what, run, one)):
             found.append(one)
         if len(found) == HISTORY:
@@ -75,10 +78,10 @@ def accepted_before(what: Spec, run: Run, examples: Artifact) -> list[Artifact]:
     return found[::-1]
 
 
-def _let_in(what: Spec, span: str) -> Artifact | None:
+def _let_in(what: Spec, span: str, run: Run) -> Artifact | None:
     """Return the latest examples of a span that no run holds, if the data gate or a person let them in."""
     examples = store.pointed(what.name, store.root(what.name) / "examples" / span / "current")
-    verdict = judged(what, examples) if examples else None
+    verdict = judged(what, examples, run) if examples else None
     if examples is None or verdict is None:
         return None
     admitted = (span, examples.digest) in admissions.admissions(what.name)
@@ -90,29 +93,34 @@ def accepted(what: Spec, run: Run, examples: Artifact) -> bool:
 
     An admission counts for runs that open after it: one that is under way keeps its window.
     """
-    verdict = judged(what, examples)
+    verdict = judged(what, examples, run)
     if verdict is None:
         return False
     admitted = run.admitted.get(examples.manifest.span) == examples.digest
     return admitted or gates.read(verdict).passed
 
 
-def judged(what: Spec, examples: Artifact) -> Artifact | None:
-    """Return the data gate's latest verdict on exactly these examples, or None before the first."""
-    verdict = store.pointed(what.name, _pointer(examples))
-    if verdict and gates.read(verdict).speaks_of.get("examples") == examples.digest:
-        return verdict
+def judged(what: Spec, examples: Artifact, run: Run | None = None) -> Artifact | None:
+    """Return the data gate's latest verdict on exactly these examples, or None before the first.
+
+    For `run`, one that it reached itself, if it is apart, comes before the pipeline's.
+    """
+    own = [run.apart] if run and run.apart else []
+    for folder in (*own, store.root(what.name)):
+        verdict = store.pointed(what.name, _pointer(folder, examples))
+        if verdict and gates.read(verdict).speaks_of.get("examples") == examples.digest:
+            return verdict
     return None
 
 
-def remember(examples: Artifact, verdict: Artifact) -> None:
-    """Make this the latest verdict on these examples."""
-    store.point(_pointer(examples), verdict)
+def remember(examples: Artifact, verdict: Artifact, run: Run | None = None) -> None:
+    """Make this the latest verdict on these examples: for all, or for `run` alone if it is apart."""
+    apart = run.apart if run else None
+    store.point(_pointer(apart or store.root(examples.manifest.pipeline), examples), verdict)
 
 
-def _pointer(examples: Artifact) -> Path:
-    folder = store.root(examples.manifest.pipeline) / "validate_data" / examples.manifest.span
-    return folder / f"of-{examples.digest[:16]}"
+def _pointer(folder: Path, examples: Artifact) -> Path:
+    return folder / "validate_data" / examples.manifest.span / f"of-{examples.digest[:16]}"
 
 
 def _too_short(what: Spec, run: Run, train: int, evaluate: int, refused: list[str]) -> Verdict:

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from components import pipelines
 from components.errors import SluiceError, UsageError
-from sluice import schema_cli, span_cli
+from sluice import backtest_cli, schema_cli, span_cli
 from sluice.console import Json, Pipeline, err, out, print_json
 from sluice.drive import Exit
 
@@ -147,7 +147,7 @@ def show(
             out.print(f"  {step['folder']}")
 
 
-for command in (span_cli.ingest, span_cli.quarantine, span_cli.admit):
+for command in (span_cli.ingest, span_cli.quarantine, span_cli.admit, backtest_cli.backtest):
     app.command()(command)
 
 

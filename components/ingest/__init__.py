@@ -105,6 +105,11 @@ def current(spec: Spec, span: str) -> Artifact:
     return found
 
 
+def on_hand(spec: Spec, span: str) -> Artifact:
+    """Return the examples of a span that are there, or take it in; raise as `ingest` does."""
+    return _taken_in(spec, span) or ingest(spec, span)
+
+
 def _older(spec: Spec, span: str) -> tuple[dict[str, str], dict[str, str]]:
     """Return the digests of the window's older spans, and why others have none."""
     digests: dict[str, str] = {}
