@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from components.backtest.picture import Picture
     from components.backtest.report import Report
+    from components.tune import Best
 
 # For an HTTP header; the pages carry the same in a <meta>, but for `frame-ancestors`.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
@@ -126,6 +127,12 @@ def step_page(run: Run, step: StepRecord, made: Artifact | None) -> str:
 def backtest_page(report: Report, picture: Picture | None, store: str) -> str:
     """Return the HTML page of a backtest; `store`: the way from it to the pipeline's store."""
     return _render("backtest.html", report=report, picture=picture, store=store)
+
+
+def tune_page(pipeline: str, span: str, best: Best) -> str:
+    """Return the HTML page of a search for hyperparameters: its trials, the best first."""
+    ranked = sorted(best.trials, key=lambda t: (t.loss is None, t.loss or 0, t.number))
+    return _render("tune.html", pipeline=pipeline, span=span, best=best, ranked=ranked)
 
 
 def message_page(title: str, message: str) -> str:

@@ -7,7 +7,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,11 @@ from components.errors import UsageError, near_miss
 from components.files import sha256
 from components.spec import (
     NAME,
+    OF_TRAIN,
     DataGate,
+    Hyperparameter,
     ModelGate,
+    Range,
     Serving,
     Silence,
     Source,
@@ -28,6 +31,7 @@ from components.spec import (
     Spec,
     Threshold,
     Train,
+    Tuning,
     WeakSlices,
     Window,
 )
@@ -49,13 +53,15 @@ def load(name: str) -> Spec:
             f"`sluice schema infer {name} --spans FIRST..LAST` drafts it"
         )
     written = _written(folder / "pipeline.yaml")
-    _defines_model(folder / "model.py")
+    _model(folder / "model.py")
     read = [*(folder / f for f in FILES[1:]), contract, *(one.path for one in rule.rules(folder))]
     files = {home.short(file): sha256(file) for file in read}
     said = json.dumps(written, sort_keys=True, default=str)  # comments and order do not count
     files[home.short(folder / "pipeline.yaml")] = hashlib.sha256(said.encode()).hexdigest()
     with _mistakes_told(folder / "pipeline.yaml"):
-        return Spec.model_validate({**written, "name": name, "files": files}).check()
+        what = Spec.model_validate({**written, "name": name, "files": files}).check()
+        _suits_model(what)
+        return what
 
 
 def outline(name: str) -> Spec:
@@ -121,7 +127,8 @@ def _mistakes_told(path: Path) -> Iterator[None]:
 def _told(error: ValidationError) -> str:
     """Return pydantic's first complaint as `key: problem; remedy`."""
     first, *rest = error.errors()
-    where = ".".join(str(part) for part in first["loc"])
+    # Which of two ways to write it was meant is no key of the file.
+    where = ".".join(str(part) for part in first["loc"] if part not in ("range", "values"))
     if first["type"] == "extra_forbidden":
         known = _fields(first["loc"][:-1])
         told = f"{where}: unknown key; it must be one of {', '.join(known)}"
@@ -141,6 +148,8 @@ def _fields(loc: tuple[int | str, ...]) -> list[str]:
         "span": SpanUnit,
         "window": Window,
         "train": Train,
+        "tuning": Tuning,
+        "range": Range,
         "thresholds": Threshold,
         "serving": Serving,
         "data_gate": DataGate,
@@ -155,17 +164,65 @@ def _fields(loc: tuple[int | str, ...]) -> list[str]:
     )
 
 
-def _defines_model(path: Path) -> None:
-    """Check without running it that model.py defines `model`; raise UsageError."""
+def defaults(what: Spec) -> dict[str, Hyperparameter]:
+    """Return what is in use, without a search, of every hyperparameter that is searched for.
+
+    That is what pipeline.yaml says, or else the default in the definition of `model()`. Raises
+    ValueError with `key: problem; remedy` for one that `model()` does not take, or has no default for.
+    """
+    model = _model(what.folder / "model.py").args
+    named = [*model.posonlyargs, *model.args]
+    given = dict(
+        zip([a.arg for a in named[len(named) - len(model.defaults) :]], model.defaults, strict=True)
+    )
+    given |= {a.arg: d for a, d in zip(model.kwonlyargs, model.kw_defaults, strict=True) if d}
+    takes = [a.arg for a in (*named[2:], *model.kwonlyargs)]
+    space = what.tuning.space if what.tuning else {}
+    for key, names in (("hyperparameters", what.hyperparameters), ("tuning.space", space)):
+        for name in names:
+            if name not in takes and not (key == "tuning.space" and name in OF_TRAIN):
+                known = [*takes, *(OF_TRAIN if key == "tuning.space" else ())]
+                raise ValueError(
+                    f"{key}.{name}: model() in model.py takes no such thing; add a parameter to it, such "
+                    f"as `{name}=1`{near_miss(name, known)}"
+                )
+    found: dict[str, Hyperparameter] = what.train.model_dump(include=set(OF_TRAIN))
+    for name in takes:
+        with suppress(KeyError, ValueError):
+            found[name] = ast.literal_eval(given[name])
+    found |= what.hyperparameters
+    for name in space:
+        if name not in found:
+            raise ValueError(
+                f"tuning.space.{name}: model() in model.py has no plain default for it, which a run "
+                f"without a search would take; give it one, such as `{name}=1`"
+            )
+    return {name: found[name] for name in space}
+
+
+def _suits_model(what: Spec) -> None:
+    """Check that `model()` takes what it is told, and that a search can begin with what is in use."""
+    for name, value in defaults(what).items():
+        tried = what.tuning.outside(name, value) if what.tuning else ""
+        if tried:
+            raise ValueError(
+                f"tuning.space.{name}: {value!r}, which is in use, is not among {tried}; a search begins "
+                "with it: widen the space, or change the default"
+            )
+
+
+def _model(path: Path) -> ast.FunctionDef:
+    """Return the definition of `model` in model.py, without running it; raise UsageError for none."""
     try:
         tree = ast.parse(path.read_text())
     except (SyntaxError, UnicodeDecodeError) as error:
         where = f" line {error.lineno}" if isinstance(error, SyntaxError) else ""
         raise UsageError(f"{home.short(path)}:{where} is not Python: {error}") from None
-    defined = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
+    defined = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
     if "model" not in defined:
         hint = near_miss("model", defined)
         raise UsageError(
             f"{home.short(path)}: defines no function model(inputs, vocabulary_sizes) "
             f"that returns a compiled keras.Model{hint}"
         )
+    return defined["model"]

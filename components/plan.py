@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from components import admissions, gates, ledger, pipelines, runs, store, window
+from components import admissions, gates, ledger, pipelines, runs, spans, store, window
 from components.approval import EXAMPLES, NO_BASELINE, Approval
 from components.errors import Halted, SluiceError, UsageError
 from components.ledger import Release
@@ -27,12 +27,17 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Step:
-    """One verb of the plan. `gate`: its no is final, and no retry asks again."""
+    """One verb of the plan.
+
+    `gate`: its no is final, and no retry asks again; `pool`: of scarce devices; `asked`: says of a run
+    whether it wants this step at all.
+    """
 
     name: str
     does: Callable[[Spec, Run], Artifact]
     gate: bool = False
-    pool: str | None = None  # of scarce devices
+    pool: str | None = None
+    asked: Callable[[Run], bool] = lambda run: True
 
 
 @dataclass(frozen=True)
@@ -45,18 +50,31 @@ class Outcome:
     release: Release | None = None
 
 
-def ingest(pipeline: str, span: str) -> Outcome:
+def ingest(pipeline: str, span: str, *, tune: bool = False) -> Outcome:
     """Begin: take in the span and whatever the window lacks, and open the run of these inputs.
 
-    Raises Halted when the span has not arrived whole; the run is then on record as halted.
+    `tune`: whether the run is to search for hyperparameters, beside those whose turn it is. Raises
+    UsageError when there is nothing to search. Raises Halted when the span has not arrived whole; the
+    run is then on record as halted.
     """
     from components.ingest import ingest_window
 
     what = pipelines.load(pipeline)
+    if tune and what.tuning is None:
+        raise UsageError(
+            f"{pipeline} has nothing to tune; give its pipeline.yaml a `tuning:` with a `space`"
+        )
     started = time.monotonic()
     arrivals = ingest_window(what, span)
     admitted = admissions.among(pipeline, arrivals.digests)
-    run = runs.open_run(what, span, arrivals.digests, admitted=admitted)
+    run = runs.open_run(
+        what,
+        span,
+        arrivals.digests,
+        admitted=admitted,
+        tune=tune or _turn_to_tune(what, span),
+        tuned=_searched(what, span),
+    )
     release = ledger.of_fingerprint(pipeline, run.fingerprint)
     if release:
         told = f"{pipeline} {span} is already released as version {release.version} from the same input"
@@ -103,18 +121,49 @@ def _has_answer(what: Spec, run: Run, examples: Artifact) -> bool:
     return verdict is not None and gates.read(verdict).status is not Status.ERROR
 
 
+def _turn_to_tune(what: Spec, span: str) -> bool:
+    """Say whether a span is one of those that `tuning.every` names: the same whenever it runs."""
+    if what.tuning is None or what.tuning.every is None:
+        return False
+    day, first = spans.parse(span), spans.parse(what.span.first)
+    return (day - first).days % what.tuning.every == 0
+
+
+def _searched(what: Spec, span: str) -> Artifact | None:
+    from components.tune import latest
+
+    return latest(what, before=span)
+
+
 def transform(what: Spec, run: Run) -> Artifact:
     """Take the preprocessing's constants from the statistics of the spans that train."""
     return _constants(what, run, window.choose(what, run))
 
 
+def tune(what: Spec, run: Run) -> Artifact:
+    """Search for hyperparameters, on the spans that train and on no other."""
+    from components.describe import describe as statistics_of
+    from components.tune import tune as search
+
+    trains = window.choose(what, run).train
+    statistics = [statistics_of(what, examples) for examples in trains]
+    return search(what, run.span, trains, statistics, _former(run))
+
+
 def train(what: Spec, run: Run) -> Artifact:
     """Train the candidate, with constants of the very spans that it trains on."""
     from components.train import train as fit
+    from components.tune import tuned
 
     chosen = window.choose(what, run)
     constants = _constants(what, run, chosen)
-    return fit(what, run.span, chosen.train, constants, _baseline(what, run))
+    search = runs.artifact(run, "tune") if run.tune else _former(run)
+    return fit(tuned(what, search), run.span, chosen.train, constants, _baseline(what, run))
+
+
+def _former(run: Run) -> Artifact | None:
+    """Return the search whose best the run takes over, whole, or None without one."""
+    return store.find("tune", run.pipeline, *run.tuned) if run.tuned else None
 
 
 def _constants(what: Spec, run: Run, chosen: Window) -> Artifact:
@@ -184,7 +233,17 @@ PLAN: tuple[Step, ...] = (
     Step("validate_infra", validate_infra, gate=True),
     Step("push", push),
 )
-STEPS: Mapping[str, Step] = {step.name: step for step in PLAN}
+# Before `train`, in the plan of a pipeline that has something to search.
+TUNE = Step("tune", tune, pool="gpu", asked=lambda run: run.tune)
+STEPS: Mapping[str, Step] = {step.name: step for step in (*PLAN, TUNE)}
+
+
+def steps_of(what: Spec) -> tuple[Step, ...]:
+    """Return the steps that a run of this pipeline may have, in their order."""
+    if what.tuning is None:
+        return PLAN
+    trains = PLAN.index(STEPS["train"])
+    return (*PLAN[:trains], TUNE, *PLAN[trains:])
 
 
 def perform(step: Step, pipeline: str, run_id: str) -> Outcome:
@@ -202,6 +261,8 @@ def carry_out(step: Step, run: Run) -> Outcome:
     if release:
         told = f"already released as version {release.version} from the same input"
         return Outcome(run, step.name, told, release)
+    if not step.asked(run):
+        return Outcome(run, step.name, "not asked for")
     started = time.monotonic()
     what = pipelines.load(run.pipeline)
     there = run.files.keys() | what.files.keys()

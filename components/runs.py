@@ -31,7 +31,9 @@ class Run(BaseModel):
     """What is fixed when a run opens.
 
     `examples`: span → digest of all that the window may use; `admitted`: of those, the ones that the
-    data gate refused and a person had let in by then; `files`: what the pipeline's files said.
+    data gate refused and a person had let in by then; `files`: what the pipeline's files said;
+    `tune`: whether it searches for hyperparameters; `tuned`: the span and digest of the search before it,
+    whose best it takes over.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -45,6 +47,8 @@ class Run(BaseModel):
     examples: dict[str, str]
     admitted: dict[str, str]
     files: dict[str, str]
+    tune: bool = False
+    tuned: tuple[str, str] | None = None
 
     @property
     def folder(self) -> Path:
@@ -80,15 +84,24 @@ class StepRecord(BaseModel):
 
 
 def open_run(
-    spec: Spec, span: str, examples: Mapping[str, str], *, admitted: Mapping[str, str] | None = None
+    spec: Spec,
+    span: str,
+    examples: Mapping[str, str],
+    *,
+    admitted: Mapping[str, str] | None = None,
+    tune: bool = False,
+    tuned: Artifact | None = None,
 ) -> Run:
     """Open the run of these inputs, or return it if it is open already.
 
     `examples`: span → digest of the examples in reach of the window; `admitted`: span → digest of
-    those that a person let in. The version is the pipeline's next, and taken for good.
+    those that a person let in; `tune`, `tuned`: as of a run. The version is the pipeline's next, and
+    taken for good.
     """
     inputs = {f"examples/{s}": d for s, d in examples.items()}
     inputs |= {f"admitted/{s}": d for s, d in (admitted or {}).items()}
+    inputs |= {"tune": "asked"} if tune else {}
+    inputs |= {"tuned": tuned.digest} if tuned else {}
     fingerprint = store.digest_of({"span": span, **spec.files, **inputs})
     run_id = f"{span}-{fingerprint[:8]}"
     path = _folder(spec.name, run_id) / "run.json"
@@ -105,6 +118,8 @@ def open_run(
                 examples=dict(examples),
                 admitted=dict(admitted or {}),
                 files=spec.files,
+                tune=tune,
+                tuned=(tuned.manifest.span, tuned.digest) if tuned else None,
             )
             files.write_atomically(path, records.text(run, indent=2))
     return run

@@ -6,11 +6,19 @@ A mistake becomes one line that names the file, the key, the problem and the rem
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    field_validator,
+    model_validator,
+)
 
 from components import home, metrics, rule, schema, spans
 from components.errors import UsageError, near_miss
@@ -32,6 +40,11 @@ MASK = "•••"  # in place of a value that is sensitive
 NAME = r"[A-Za-z][A-Za-z0-9_-]*"
 EVERY_MORNING = "0 6 * * *"
 ARRIVAL = "arrival"
+Hyperparameter = bool | int | float | str
+OF_TRAIN = (
+    "batch_size",
+    "epochs",
+)  # hyperparameters that are keys of `train`; others are model()'s
 ONCE_A_DAY = r"([0-5]?\d) ([01]?\d|2[0-3]) \* \* \*"
 
 
@@ -107,6 +120,64 @@ class Train(_Part):
     warm_start: bool = False  # begin from the baseline's weights
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
     xla: bool = False
+
+
+class Range(_Part):
+    """Numbers to search between: whole ones if both ends are; `log`: as many from 1 to 10 as to 100."""
+
+    low: int | float
+    high: int | float
+    log: bool = False
+
+    @model_validator(mode="after")
+    def _has_room(self) -> Self:
+        if not self.low < self.high:
+            raise ValueError(f"low must be below high, {self.high:g}")
+        if self.log and self.low <= 0:
+            raise ValueError("with `log`, low must be above 0")
+        return self
+
+
+class Tuning(_Part):
+    """What is searched for better hyperparameters, and how long.
+
+    `space`: name → the values to try; `epochs` and `batch_size` are those of `train`, any other goes to
+    `model()` by its name. `trials`, `minutes`: whichever is spent first ends a search; `holdout`: the
+    last spans of the training window, which judge the trials; `every`: search on every so many spans,
+    and not only when asked.
+    """
+
+    space: Annotated[
+        dict[
+            str,
+            Annotated[
+                Annotated[Range, Tag("range")]
+                | Annotated[tuple[Hyperparameter, ...], Field(min_length=2), Tag("values")],
+                Discriminator(
+                    lambda given: "values" if isinstance(given, list | tuple) else "range"
+                ),
+            ],
+        ],
+        Field(min_length=1),
+    ]
+    trials: int = Field(default=20, ge=1)
+    minutes: float = Field(default=30, gt=0)
+    holdout: int = Field(default=5, ge=1)
+    every: int | None = Field(default=None, ge=1)
+
+    def holds(self, values: Mapping[str, Hyperparameter]) -> bool:
+        """Say whether these hyperparameters are a point of the space."""
+        return values.keys() == self.space.keys() and not any(
+            self.outside(name, value) for name, value in values.items()
+        )
+
+    def outside(self, name: str, value: Hyperparameter) -> str:
+        """Return the values to try for a name when this is none of them, else an empty text."""
+        choice = self.space[name]
+        if not isinstance(choice, Range):
+            return "" if value in choice else ", ".join(map(str, choice))
+        inside = isinstance(value, int | float) and choice.low <= value <= choice.high
+        return "" if inside else f"{choice.low:g} to {choice.high:g}"
 
 
 class Threshold(_Part):
@@ -222,6 +293,8 @@ class Spec(_Part):
     slices: tuple[Annotated[tuple[str, ...], Field(min_length=1)], ...] = ()
     data_gate: DataGate = DataGate()
     train: Train = Train()
+    hyperparameters: dict[str, Hyperparameter] = Field(default_factory=dict)  # what model() is told
+    tuning: Tuning | None = None
     thresholds: Annotated[tuple[Threshold, ...], Field(min_length=1)]
     model_gate: ModelGate = ModelGate()
     weak_slices: WeakSlices = WeakSlices()
@@ -253,6 +326,14 @@ class Spec(_Part):
     def rules(self) -> Sequence[Rule]:
         """Return what must hold of the rows, by name of the rule."""
         return rule.rules(self.folder)
+
+    def with_hyperparameters(self, values: Mapping[str, Hyperparameter]) -> Self:
+        """Return the spec with other hyperparameters, in `train` and for `model()`."""
+        of_train = {name: value for name, value in values.items() if name in OF_TRAIN}
+        rest = {name: value for name, value in values.items() if name not in OF_TRAIN}
+        train = self.train.model_copy(update=of_train)
+        told = {**self.hyperparameters, **rest}
+        return self.model_copy(update={"train": train, "hyperparameters": told})
 
     def window_of(self, span: str) -> list[str]:
         """Return the keys of the spans that a run for `span` may use, oldest first, it last."""
@@ -300,6 +381,10 @@ class Spec(_Part):
                 raise ValueError(
                     f"{where}: bounds nothing; add at_least, at_most or worse_by_at_most"
                 )
+        if self.tuning and self.tuning.holdout >= self.window.train:
+            raise ValueError(
+                f"tuning.holdout: keeps all of the {self.window.train} spans that train; keep fewer"
+            )
         if self.source.path is None and not self.source.attach:
             raise ValueError("source: names no data; give `path`, or a database under `attach`")
         if self.source.path is None and (self.source.complete or self.source.rows):

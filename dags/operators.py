@@ -21,7 +21,7 @@ from components.verdict import Status
 
 log = logging.getLogger(__name__)
 
-FORM = "span"  # the form's field
+FORM, TUNE = "span", "tune"  # the form's fields
 RUN, SAID = "run", "said"  # XCom's keys
 
 
@@ -98,7 +98,8 @@ class IngestOperator(GateOperator):
 
     def perform(self, context: Any) -> Outcome:
         """Return what ingest came to: the run of this input."""
-        outcome = plan.ingest(self.dag_id, span_of(context))
+        tune = bool(context["params"].get(TUNE))
+        outcome = plan.ingest(self.dag_id, span_of(context), tune=tune)
         context["ti"].xcom_push(RUN, outcome.run.id)
         return outcome
 

@@ -17,7 +17,7 @@ from airflow.sdk import (
     PartitionedAssetTimetable,
     chain,
 )
-from operators import FORM, BrokenSpec, GateOperator, IngestOperator, StepOperator
+from operators import FORM, TUNE, BrokenSpec, GateOperator, IngestOperator, StepOperator
 
 from components import home, pipelines, plan, spans, spec
 from components.spec import Spec
@@ -46,12 +46,12 @@ def _pipeline(what: Spec) -> DAG:
         end_date=_end(what),
         catchup=False,
         max_active_runs=1,  # a run judges its candidate against what the one before it released
-        params={FORM: _form()},
+        params=_form(what),
         default_args=AGAIN,
         tags=["sluice"],
     ) as dag:
         tasks = [IngestOperator(task_id="ingest", **PATIENCE)]
-        for step in plan.PLAN:
+        for step in plan.steps_of(what):
             kind = GateOperator if step.gate else StepOperator
             patience = PATIENCE_ON_DEVICES if step.pool else PATIENCE
             pool = {"pool": step.pool} if step.pool else {}
@@ -78,7 +78,18 @@ def _end(what: Spec) -> datetime | None:
     return last + timedelta(days=1, hours=23, minutes=59)
 
 
-def _form() -> Param:
+def _form(what: Spec) -> dict[str, Param]:
+    """Return the fields of the form by which a person triggers a run."""
+    fields = {FORM: _span_field()}
+    if what.tuning:
+        told = f"{what.tuning.trials} trials or {what.tuning.minutes:g} minutes, before it trains."
+        fields[TUNE] = Param(
+            False, type="boolean", title="Tune", description=f"Search for hyperparameters: {told}"
+        )
+    return fields
+
+
+def _span_field() -> Param:
     return Param(
         None,
         type=["null", "string"],
@@ -113,7 +124,7 @@ def _broken(name: str, problem: Exception) -> DAG:
         schedule=_schedule(name, spec.EVERY_MORNING),
         catchup=False,
         max_active_runs=1,
-        params={FORM: _form()},
+        params={FORM: _span_field()},
         tags=["sluice", "broken"],
     ) as dag:
         BrokenSpec(task_id="spec", problem=message)

@@ -14,7 +14,7 @@ from airflow.models.xcom import XComModel
 from fastapi import Depends, FastAPI, Path
 from fastapi.responses import HTMLResponse
 
-from components import gates, ledger, offences, pages, runs, store
+from components import gates, ledger, offences, pages, runs, store, tune
 from components.errors import SluiceError, UsageError
 from components.runs import Run
 
@@ -56,6 +56,8 @@ def _page_of(run: Run, task: str) -> str:
         told = f"`{task}` of run {run.id} has not come to an end."
         return pages.message_page("Nothing to show yet", told)
     made = runs.artifact(run, task) if step.artifact else None
+    if made and tune.PAGE in made.manifest.files:
+        return made.file(tune.PAGE).read_text()
     if made is None or gates.JSON not in made.manifest.files:
         return pages.step_page(run, step, made)
     verdict = gates.read(made)

@@ -30,6 +30,9 @@ app.add_typer(schema_cli.app, name="schema")
 def run(
     pipeline: Pipeline,
     span: Annotated[str, typer.Argument(help="The day to retrain on, such as 2013-02-08.")],
+    tune: Annotated[
+        bool, typer.Option("--tune", help="Search for hyperparameters before it trains.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Retrain on a span, without Airflow: every step and every gate, in this process.
@@ -45,7 +48,7 @@ def run(
         else:
             err.print(f"[green]✓[/green] {step:<15} {seconds:6.1f} s  {escape(message)}")
 
-    result = drive.run(pipeline, span, tell)
+    result = drive.run(pipeline, span, tell, tune=tune)
     if as_json:
         release = result.release.model_dump(mode="json") if result.release else None
         print_json({**vars(result), "outcome": result.outcome.name.lower(), "release": release})

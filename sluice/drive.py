@@ -43,7 +43,7 @@ Told = Callable[[str, str, float | None], None]
 """Called as (step, message, seconds): with seconds None when a step begins."""
 
 
-def run(pipeline: str, span: str, tell: Told) -> Result:
+def run(pipeline: str, span: str, tell: Told, *, tune: bool = False) -> Result:
     """Drive a run to its end; raise UsageError for a wrong request, and nothing else."""
     hush()
     spans.parse(span)
@@ -56,7 +56,7 @@ def run(pipeline: str, span: str, tell: Told) -> Result:
         return Result(pipeline, span, outcome, run_id, reason, release, seconds)
 
     try:
-        for at, do in _steps(pipeline, span):
+        for at, do in _steps(pipeline, span, tune):
             began = time.monotonic()
             tell(at, "", None)
             done = do(run_id)
@@ -86,10 +86,10 @@ def hush() -> None:
         logging.getLogger(chatty).setLevel(logging.ERROR)
 
 
-def _steps(pipeline: str, span: str) -> list[tuple[str, Callable[[str], plan.Outcome]]]:
-    first = ("ingest", lambda run_id: plan.ingest(pipeline, span))
+def _steps(pipeline: str, span: str, tune: bool) -> list[tuple[str, Callable[[str], plan.Outcome]]]:
+    first = ("ingest", lambda run_id: plan.ingest(pipeline, span, tune=tune))
     rest = [
         (step.name, lambda run_id, step=step: plan.perform(step, pipeline, run_id))
-        for step in plan.PLAN
+        for step in plan.steps_of(pipelines.load(pipeline))
     ]
     return [first, *rest]

@@ -86,8 +86,8 @@ def _divided(over: np.ndarray, under: np.ndarray) -> np.ndarray:
 # Metric → what a day adds above and below the line.
 _RATIOS: dict[str, Callable[[np.ndarray, np.ndarray], tuple[float, float]]] = {
     "accuracy": lambda y, s: (float(np.sum((s > 0.5) == y)), len(y)),
-    "precision": lambda y, s: (np.sum((s > 0.5) & (y == 1)), np.sum(s > 0.5)),
-    "recall": lambda y, s: (np.sum((s > 0.5) & (y == 1)), np.sum(y == 1)),
-    "calibration": lambda y, s: (np.sum(s.astype(float)), np.sum(y)),
+    "precision": lambda y, s: (float(np.sum((s > 0.5) & (y == 1))), float(np.sum(s > 0.5))),
+    "recall": lambda y, s: (float(np.sum((s > 0.5) & (y == 1))), float(np.sum(y == 1))),
+    "calibration": lambda y, s: (float(np.sum(s, dtype=float)), float(np.sum(y))),
     "loss": _loss,
 }

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from components import admissions, store
+from components import admissions, store, tune
 from components.ledger import Release
 from components.runs import Run
 from components.spec import Spec
@@ -45,6 +45,7 @@ class Rehearsal(Run):
 def rehearsal(what: Spec, span: str, digests: Mapping[str, str], kept: Path) -> Rehearsal:
     """Return the run of a span; `digests`: span → digest of the examples that there are."""
     examples = {key: digests[key] for key in what.window_of(span) if key in digests}
+    search = tune.latest(what, before=span)
     return Rehearsal(
         id=f"{kept.name}/{span}",
         pipeline=what.name,
@@ -55,5 +56,6 @@ def rehearsal(what: Spec, span: str, digests: Mapping[str, str], kept: Path) -> 
         examples=examples,
         admitted=admissions.among(what.name, examples),
         files=what.files,
+        tuned=(search.manifest.span, search.digest) if search else None,
         kept=kept,
     )

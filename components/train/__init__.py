@@ -63,6 +63,8 @@ def train(
     parameters: dict[str, JsonValue] = {"label": spec.label, **spec.train.model_dump(mode="json")}
     if spec.task != "binary":
         parameters |= {"task": spec.task, "classes": list(spec.classes)}
+    if spec.hyperparameters:
+        parameters["hyperparameters"] = dict(spec.hyperparameters)
 
     def build(draft: Draft) -> Mapping[str, JsonValue]:
         return _train(spec, examples, transform, warm, draft)

@@ -11,7 +11,7 @@ import json
 import logging
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,11 +43,18 @@ class Rows:
 
 
 def fit(
-    net: Any, preprocessing: Preprocessing, rows: Rows, train: Train, resume: Path, logs: Path
+    net: Any,
+    preprocessing: Preprocessing,
+    rows: Rows,
+    train: Train,
+    resume: Path,
+    logs: Path,
+    also: Sequence[keras.callbacks.Callback] = (),
 ) -> list[Epoch]:
     """Train the net in place, from the last epoch that `resume` holds; return every epoch's figures.
 
-    Writes TensorBoard scalars to `logs`. Raises SluiceError when the loss is not a number.
+    Writes TensorBoard scalars to `logs`; `also` are told of every epoch. Raises SluiceError when the
+    loss is not a number.
     """
     with net.distribute_strategy.scope():
         net.optimizer.build(net.trainable_variables)
@@ -63,7 +70,7 @@ def fit(
                 initial_epoch=len(history),
                 epochs=train.epochs,
                 steps_per_epoch=math.ceil(len(rows) / train.batch_size),
-                callbacks=[epochs],
+                callbacks=[epochs, *also],
                 shuffle=False,  # the batches come shuffled
                 verbose=0,
             )

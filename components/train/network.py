@@ -74,7 +74,8 @@ def build(
     keras.config.set_dtype_policy(precision)
     try:
         with blamed(path), scope:
-            net = _module(path).model(inputs(constants), dict(constants.vocabulary_sizes))
+            sizes = dict(constants.vocabulary_sizes)
+            net = _module(path).model(inputs(constants), sizes, **spec.hyperparameters)
     finally:
         keras.config.set_dtype_policy(before)
     fault = _fault(spec, net, constants)
@@ -85,14 +86,17 @@ def build(
 
 
 @contextmanager
-def blamed(path: Path, *, always: bool = True) -> Iterator[None]:
+def blamed(
+    path: Path, *, always: bool = True, but: type[Exception] = SluiceError
+) -> Iterator[None]:
     """Turn what code in `path` raises into a SluiceError of one line with its file and line.
 
-    `always`: even when no line of `path` was at work, because all that happens here is its doing.
+    `always`: even when no line of `path` was at work, because all that happens here is its doing;
+    `but`: what is nobody's mistake.
     """
     try:
         yield
-    except SluiceError:
+    except (SluiceError, but):
         raise
     except (Exception, SystemExit) as error:
         lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if _same(f, path)]

@@ -270,3 +270,11 @@ def test_training_ahead_that_fails_is_left_to_the_backtest_to_meet_again(house, 
         training.wait(found[KEYS[0]])
     assert f"{KEYS[0]} could not be trained ahead" in caplog.text
     assert plan.STEPS["train"].does(house.spec, found[KEYS[0]]).facts["summary"]
+
+
+def test_a_push_that_was_killed_is_not_settled_by_a_backtest(house):
+    """The servers may see a version that the ledger does not know: a real run would stop for it."""
+    (home.models("tiny") / "7").mkdir(parents=True)
+    done = went(chain(house))
+    assert {one.outcome for one in done.values()} == {"released"}
+    assert [path.name for path in home.models("tiny").iterdir()] == ["7"]
