@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from components import admissions, gates, ledger, pipelines, runs, spans, store, window
+from components import admissions, gates, ledger, pipelines, runs, spans, store, tracking, window
 from components.approval import EXAMPLES, NO_BASELINE, Approval
 from components.errors import Halted, SluiceError, UsageError
 from components.ledger import Release
@@ -320,6 +320,7 @@ def _record(
             seconds=round(time.monotonic() - started, 3),
         ),
     )
+    tracking.follow(run, step, outcome)
 
 
 def _baseline(what: Spec, run: Run) -> Artifact | None:
