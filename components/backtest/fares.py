@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from components import scoring, store
-from components.backtest.measure import Days, Of, each_day, interval, measure
+from components.backtest.measure import Days, Of, each_day, followed, interval, measure
 from components.backtest.report import (
     ALWAYS,
     GATED,
@@ -27,6 +27,7 @@ from components.backtest.report import (
     Tried,
 )
 from components.ingest import arrival
+from components.labels import encode
 from components.spec import METRICS, Spec
 from components.store import Artifact
 
@@ -44,7 +45,7 @@ def fares(
     `examples`: span → its examples; `tell`: called with the models that have answered, and how many
     there are.
     """
-    metric = what.thresholds[0].metric
+    task, metric = what.task, followed(what)
     serving = {
         span: served
         for span, served in served_on(tried).items()
@@ -58,8 +59,8 @@ def fares(
     def of(policy: Policy, spans: Sequence[str]) -> tuple[Days, Days]:
         return [labels[s] for s in spans], [scores[serving[s][policy], s] for s in spans]
 
-    alone = {policy: each_day(metric, *of(policy, list(serving))) for policy in POLICIES}
-    pooled = {policy: measure(metric, *of(policy, counted)) for policy in POLICIES}
+    alone = {policy: each_day(task, metric, *of(policy, list(serving))) for policy in POLICIES}
+    pooled = {policy: measure(task, metric, *of(policy, counted)) for policy in POLICIES}
 
     def less(other: Policy) -> Of:
         return lambda weights: pooled[GATED](weights) - pooled[other](weights)
@@ -127,7 +128,7 @@ def _labelled(what: Spec, examples: Mapping[str, Artifact]) -> Iterator[tuple[st
 def _labels(what: Spec, examples: Artifact) -> np.ndarray:
     """Return the labels that there are, float64 [rows]."""
     held = pd.read_parquet(examples.file(arrival.FILE), columns=[what.label])[what.label]
-    return held.dropna().to_numpy(np.float64)
+    return encode(what, held.dropna())
 
 
 def _figure(of: Of, days: int) -> Figure:

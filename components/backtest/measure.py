@@ -7,11 +7,12 @@ interval (the cluster bootstrap: Davison & Hinkley, Bootstrap Methods and their 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from components.errors import UsageError
+from components.metrics import CUT, Task
+from components.spec import Spec
 
 DRAWS = 2000
 CONFIDENCE = 0.95
@@ -23,21 +24,30 @@ Of = Callable[[np.ndarray], np.ndarray]
 Days = Sequence[np.ndarray]
 
 
-def measure(metric: str, labels: Days, scores: Days) -> Of:
-    """Return a metric of scores against labels, each a float array [rows] a day, by weights of days."""
+def followed(what: Spec) -> str:
+    """Return the metric to follow: that of the first threshold that days add up to, or else the loss."""
+    named = [bound.metric for bound in what.thresholds if not bound.slice]
+    return next((m for m in named if m in _known(what.task)), _LOSS[what.task])
+
+
+def measure(task: Task, metric: str, labels: Days, scores: Days) -> Of:
+    """Return a metric of scores against labels by weights of days.
+
+    `labels`: [rows] a day, as `labels.encode` has them; `scores`: [rows] or [rows, classes] a day.
+    """
     if metric == "auc":
         return _auc(labels, scores)
-    if metric not in _RATIOS:
-        known = ", ".join(sorted(["auc", *_RATIOS]))
-        raise UsageError(f"a backtest cannot follow {metric!r}; it can: {known}")
-    pairs = [_RATIOS[metric](y, s) for y, s in zip(labels, scores, strict=True)]
+    if metric == "rmse":
+        squared = measure(task, "mse", labels, scores)
+        return lambda weights: np.sqrt(squared(weights))
+    pairs = [_RATIOS[task][metric](y, s) for y, s in zip(labels, scores, strict=True)]
     over, under = np.array(pairs, float).reshape(-1, 2).T
     return lambda weights: _divided(weights @ over, weights @ under)
 
 
-def each_day(metric: str, labels: Days, scores: Days) -> np.ndarray:
+def each_day(task: Task, metric: str, labels: Days, scores: Days) -> np.ndarray:
     """Return the metric of each day by itself, float64 [days]; nan where it is undefined."""
-    return measure(metric, labels, scores)(np.eye(len(labels)))
+    return measure(task, metric, labels, scores)(np.eye(len(labels)))
 
 
 def interval(days: int, of: Of) -> tuple[float, float] | None:
@@ -83,11 +93,44 @@ def _divided(over: np.ndarray, under: np.ndarray) -> np.ndarray:
     return np.divide(over, under, out=np.full(over.shape, np.nan), where=under > 0)
 
 
+def _likeliness(label: np.ndarray, score: np.ndarray) -> tuple[float, float]:
+    of_label = score.astype(float)[np.arange(len(label)), label.astype(int)]
+    return float(-np.sum(np.log(np.clip(of_label, EDGE, 1)))), len(label)
+
+
+def _share(of: np.ndarray, among: np.ndarray) -> tuple[float, float]:
+    return float(np.sum(of & among)), float(np.sum(among))
+
+
+def _totals(label: np.ndarray, score: np.ndarray) -> tuple[float, float]:
+    return float(np.sum(score, dtype=float)), float(np.sum(label))
+
+
+def _known(task: Task) -> set[str]:
+    return {*_RATIOS[task], *{"binary": ["auc"], "regression": ["rmse"]}.get(task, [])}
+
+
 # Metric → what a day adds above and below the line.
-_RATIOS: dict[str, Callable[[np.ndarray, np.ndarray], tuple[float, float]]] = {
-    "accuracy": lambda y, s: (float(np.sum((s > 0.5) == y)), len(y)),
-    "precision": lambda y, s: (float(np.sum((s > 0.5) & (y == 1))), float(np.sum(s > 0.5))),
-    "recall": lambda y, s: (float(np.sum((s > 0.5) & (y == 1))), float(np.sum(y == 1))),
-    "calibration": lambda y, s: (float(np.sum(s, dtype=float)), float(np.sum(y))),
-    "loss": _loss,
+_Ratio = Callable[[np.ndarray, np.ndarray], tuple[float, float]]
+_RATIOS: Mapping[Task, Mapping[str, _Ratio]] = {
+    "binary": {
+        "accuracy": lambda y, s: (float(np.sum((s > CUT) == (y == 1))), len(y)),
+        "precision": lambda y, s: _share(y == 1, s > CUT),
+        "recall": lambda y, s: _share(s > CUT, y == 1),
+        "false_positive_rate": lambda y, s: _share(s > CUT, y == 0),
+        "false_negative_rate": lambda y, s: _share(s <= CUT, y == 1),
+        "calibration": _totals,
+        "loss": _loss,
+    },
+    "multiclass": {
+        "accuracy": lambda y, s: (float(np.sum(s.argmax(axis=1) == y)), len(y)),
+        "loss": _likeliness,
+    },
+    "regression": {
+        "mae": lambda y, s: (float(np.sum(np.abs(s - y))), len(y)),
+        "mse": lambda y, s: (float(np.sum((s - y) ** 2)), len(y)),
+        "bias": lambda y, s: (float(np.sum(s - y)), len(y)),
+        "calibration": _totals,
+    },
 }
+_LOSS: Mapping[Task, str] = {"binary": "loss", "multiclass": "loss", "regression": "rmse"}

@@ -223,6 +223,15 @@ REFERENCE = {
     "recall": lambda y, s: metrics.recall_score(y, s > 0.5),
     "loss": metrics.log_loss,
     "calibration": lambda y, s: s.sum() / y.sum(),
+    "false_positive_rate": lambda y, s: (s[y == 0] > 0.5).mean(),
+    "false_negative_rate": lambda y, s: (s[y == 1] <= 0.5).mean(),
+}
+OTHERS = {
+    ("multiclass", "accuracy"): lambda y, s: metrics.accuracy_score(y, s.argmax(axis=1)),
+    ("multiclass", "loss"): lambda y, s: metrics.log_loss(y, s, labels=[0, 1, 2]),
+    ("regression", "mae"): metrics.mean_absolute_error,
+    ("regression", "rmse"): lambda y, s: metrics.mean_squared_error(y, s) ** 0.5,
+    ("regression", "bias"): lambda y, s: (s - y).mean(),
 }
 
 
@@ -239,26 +248,40 @@ def test_a_metric_over_drawn_days_is_that_of_their_rows(metric):
     weights = np.array([2, 0, 1, 0, 3, 1, 0])
     y = np.concatenate([np.tile(of, n) for of, n in zip(labels, weights, strict=True)])
     s = np.concatenate([np.tile(of, n) for of, n in zip(scores, weights, strict=True)])
-    said = measure.measure(metric, labels, scores)(weights[None, :].astype(float))
+    said = measure.measure("binary", metric, labels, scores)(weights[None, :].astype(float))
     assert said[0] == pytest.approx(REFERENCE[metric](y, s), abs=1e-9)
-    alone = measure.each_day(metric, labels, scores)
+    alone = measure.each_day("binary", metric, labels, scores)
     assert alone[3] == pytest.approx(REFERENCE[metric](labels[3], scores[3]), abs=1e-9)
+
+
+@pytest.mark.parametrize(("task", "metric"), OTHERS)
+def test_classes_and_numbers_are_measured_too(task, metric):
+    rng = np.random.default_rng(2)
+    if task == "multiclass":
+        labels = [rng.integers(0, 3, 50).astype(float) for _ in range(3)]
+        scores = [rng.dirichlet(np.ones(3), 50).astype(np.float32) for _ in range(3)]
+    else:
+        labels = [rng.normal(size=50) for _ in range(3)]
+        scores = [y + rng.normal(size=50) for y in labels]
+    said = measure.measure(task, metric, labels, scores)(np.ones((1, 3)))[0]
+    reference = OTHERS[task, metric](np.concatenate(labels), np.concatenate(scores))
+    assert said == pytest.approx(reference, abs=1e-6)
 
 
 def test_a_day_without_positives_has_no_auc_and_does_not_spoil_the_others():
     labels, scores = some_days(6)
     labels[2] = np.zeros_like(labels[2])
-    assert np.isnan(measure.each_day("auc", labels, scores)[2])
-    assert np.isfinite(measure.measure("auc", labels, scores)(np.ones((1, 6)))[0])
+    assert np.isnan(measure.each_day("binary", "auc", labels, scores)[2])
+    assert np.isfinite(measure.measure("binary", "auc", labels, scores)(np.ones((1, 6)))[0])
 
 
 def test_an_interval_holds_the_figure_says_the_same_twice_and_needs_days():
     labels, scores = some_days()
-    of = measure.measure("auc", labels, scores)
+    of = measure.measure("binary", "auc", labels, scores)
     low, high = measure.interval(7, of)
     assert low < of(np.ones((1, 7)))[0] < high
     assert measure.interval(7, of) == (low, high)
-    assert measure.interval(4, measure.measure("auc", labels[:4], scores[:4])) is None
+    assert measure.interval(4, measure.measure("binary", "auc", labels[:4], scores[:4])) is None
 
 
 def test_training_ahead_that_fails_is_left_to_the_backtest_to_meet_again(house, caplog):

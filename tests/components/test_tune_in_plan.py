@@ -1,4 +1,4 @@
-"""A run searches only when it is asked to or its turn comes, and what it found is an input of later ones."""
+"""A run searches only when asked or when its turn comes; what was found is an input of later runs."""
 
 from __future__ import annotations
 
