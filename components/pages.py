@@ -132,7 +132,8 @@ def backtest_page(report: Report, picture: Picture | None, store: str) -> str:
 def tune_page(pipeline: str, span: str, best: Best) -> str:
     """Return the HTML page of a search for hyperparameters: its trials, the best first."""
     ranked = sorted(best.trials, key=lambda t: (t.loss is None, t.loss or 0, t.number))
-    return _render("tune.html", pipeline=pipeline, span=span, best=best, ranked=ranked)
+    worst = max((loss for trial in best.trials for loss in trial.losses), default=0)
+    return _render("tune.html", pipeline=pipeline, span=span, best=best, ranked=ranked, worst=worst)
 
 
 def message_page(title: str, message: str) -> str:
