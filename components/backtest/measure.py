@@ -73,7 +73,7 @@ def _auc(labels: Days, scores: Days) -> Of:
     ordered = np.array([[_in_order(a, b) for b in below] for a in above], float)
     positives, negatives = (np.array([len(d) for d in days], float) for days in (above, below))
     return lambda weights: _divided(
-        np.einsum("nd,de,ne->n", weights, ordered.reshape(len(above), -1), weights),
+        np.einsum("nd,de,ne->n", weights, ordered.reshape(len(above), len(below)), weights),
         (weights @ positives) * (weights @ negatives),
     )
 

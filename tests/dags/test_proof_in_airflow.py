@@ -139,8 +139,8 @@ class Drives:
         if state == "success":
             self.auditor.green(self.runs[run])
 
-    def ingest(self, pipeline: str, span: str) -> plan.Outcome:
-        outcome = self.watched("ingest", lambda: self.steps["ingest"](pipeline, span))
+    def ingest(self, pipeline: str, span: str, **asked: bool) -> plan.Outcome:
+        outcome = self.watched("ingest", lambda: self.steps["ingest"](pipeline, span, **asked))
         self.runs[self.now] = outcome.run.id
         self.auditor.opens(outcome.run)
         return outcome

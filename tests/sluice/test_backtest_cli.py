@@ -93,6 +93,7 @@ def test_a_backtest_that_is_killed_goes_on_where_it_was(house):
     workers = [int(pid) for pid in _children(begun.pid)]
     os.kill(begun.pid, signal.SIGKILL)
     begun.wait(PATIENCE_S)
+    begun.stderr.close()
     assert lines[-1].startswith("   2 of 6"), "".join(lines)
     assert workers
     before = made()

@@ -115,9 +115,9 @@ def the_first_verdict_on_rows_is_the_last(patch: pytest.MonkeyPatch) -> None:
     the_data_gate_is_fickle(patch)
     remember = window.remember
 
-    def once(examples, verdict):
-        if not window._pointer(examples).exists():
-            remember(examples, verdict)
+    def once(examples, verdict, run):
+        if window.judged(plan.pipelines.load(run.pipeline), examples, run) is None:
+            remember(examples, verdict, run)
 
     patch.setattr(window, "remember", once)
 
