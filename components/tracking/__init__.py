@@ -40,7 +40,7 @@ class Told(BaseModel):
     problem: str = ""
 
 
-def follow(run: Run, step: str, outcome: str, *, patience_s: float = PATIENCE_S) -> Told | None:
+def follow(run: Run, step: str, outcome: str) -> Told | None:
     """Tell MLflow of a run after a step that says something of its model; never raise.
 
     That is the model gate, the release, and whatever ends a run that has a model. A run apart, such as
@@ -51,7 +51,7 @@ def follow(run: Run, step: str, outcome: str, *, patience_s: float = PATIENCE_S)
     ended = outcome in ("halted", "error") and (run.folder / "steps" / "train.json").exists()
     if not uri or run.apart or not (step in ("evaluate", "push") or ended):
         return None
-    told = _told(run, uri, patience_s)
+    told = _told(run, uri, PATIENCE_S)
     if told.problem:
         log.warning("MLflow at %s was not told of run %s: %s", uri, run.id, told.problem)
     try:
