@@ -10,20 +10,28 @@ from dataclasses import dataclass, field
 import numpy as np
 from pydantic import JsonValue
 
-from components import scoring
 from components.golden import Columns, Golden
 from components.verdict import Check, Status
-from serving.client import Prediction, ServerRefused
+from serving.client import Prediction, ServerRefused, ServerUnreachable
 
-TOLERANCE = 1e-5  # absolute up to 1, as of probabilities; of a larger number, its share
-FAILED = Status.FAILED
+TOLERANCE = 1e-5  # absolute: scores are probabilities
+OUTPUT = "score"
+FAILED, PASSED = Status.FAILED, Status.PASSED
 
 Ask = Callable[[Columns], Prediction]
 
 
+class Silence(Exception):
+    """A request got no answer at all; `request` is its first row."""
+
+    def __init__(self, request: str, rows: int, error: ServerUnreachable) -> None:
+        super().__init__(f"a request of {rows} {'row' if rows == 1 else 'rows'}: {error}")
+        self.request = request
+
+
 @dataclass(frozen=True)
 class Answers:
-    """`scores` [n] or [n, classes], NaN where refused; `seconds` a request; `refused`: row → why."""
+    """`scores` [n], NaN where refused; `seconds` a request; `refused`: row → why."""
 
     scores: np.ndarray
     seconds: np.ndarray
@@ -33,7 +41,8 @@ class Answers:
 def ask_all(ask: Ask, golden: Golden, size: int, patience_s: float = math.inf) -> Answers:
     """Ask every golden row, `size` in a request, one request at a time.
 
-    Once `patience_s` have passed, no more is asked, and the rest counts as refused.
+    Once `patience_s` have passed, no more is asked, and the rest counts as refused. Raises Silence
+    when a request is not answered at all.
     """
     begun = time.perf_counter()
     scores: list[np.ndarray] = []
@@ -43,14 +52,16 @@ def ask_all(ask: Ask, golden: Golden, size: int, patience_s: float = math.inf) -
         rows = len(next(iter(batch.values())))
         started = time.perf_counter()
         if started - begun > patience_s:
-            scores.append(np.full(golden.scores[n * size :].shape, np.nan))
+            scores.append(np.full(len(golden) - n * size, np.nan))
             refused[n * size] = f"not asked, since the rows before it took over {patience_s:.0f} s"
             break
         try:
-            scores.append(_scores(ask(batch), (rows, *golden.scores.shape[1:])))
+            scores.append(_scores(ask(batch), rows))
         except ServerRefused as error:
-            scores.append(np.full((rows, *golden.scores.shape[1:]), np.nan))
+            scores.append(np.full(rows, np.nan))
             refused[n * size] = str(error)
+        except ServerUnreachable as error:
+            raise Silence(golden.sent(n * size), rows, error) from error
         seconds.append(time.perf_counter() - started)
     return Answers(np.concatenate(scores), np.array(seconds), refused)
 
@@ -60,57 +71,109 @@ def compare(subject: str, given: Answers, golden: Golden) -> list[Check]:
     if given.refused:
         row, words = next(iter(given.refused.items()))
         told = f"{subject}: {len(given.refused)} requests without an answer, the first: {words}"
-        about = _offender(row, given, golden)
+        about = {
+            "expected": str(golden.scores[row]),
+            "answered": words,
+            "request": golden.sent(row),
+        }
         return [Check(name="answers", status=FAILED, subject=subject, message=told, values=about)]
-    off = furthest(given.scores, golden.scores)
-    infinite = ~np.isfinite(given.scores).reshape(len(golden), -1).all(axis=1)
+    off = np.abs(given.scores - golden.scores)
+    infinite = ~np.isfinite(given.scores)
     wrong = ~infinite & ~(off <= TOLERANCE)
     largest = off[np.isfinite(off)].max(initial=0)
-
-    def check(name: str, offends: np.ndarray, seen: str, expected: str, problem: str) -> Check:
-        many = int(offends.sum())
-        return Check(
-            name=name,
-            status=FAILED if many else Status.PASSED,
-            subject=subject,
-            seen=seen,
-            expected=expected,
-            message=f"{subject}: {many} of {len(golden)} answers {problem}" if many else "",
-            values=_offender(int(offends.argmax()), given, golden) if many else {},
-        )
-
-    seen = f"{int(infinite.sum())} of {len(golden)} are not"
     return [
-        check("finite", infinite, seen, "all are finite", "are no finite number"),
-        check(
+        _check(
+            "finite",
+            subject,
+            infinite,
+            seen=f"{int(infinite.sum())} of {len(golden)} are not",
+            expected="all are finite",
+            problem="are no finite number",
+            about=(golden, golden.scores, given.scores),
+        ),
+        _check(
             "parity",
+            subject,
             wrong,
-            f"off by {largest:.1e} at most",
-            f"within {TOLERANCE:g} of the offline score",
-            f"are off by up to {largest:.2g} from the offline score",
+            seen=f"off by {largest:.1e} at most",
+            expected=f"within {TOLERANCE:g} of the offline score",
+            problem=f"are off by up to {largest:.2g} from the offline score",
+            about=(golden, golden.scores, given.scores),
         ),
     ]
 
 
-def furthest(given: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Return how far the answer to each row is from the known one, [n]: of a large one, its share."""
-    off = np.abs(given - known) / np.maximum(np.abs(known), 1)
-    farthest: np.ndarray = off.reshape(len(known), -1).max(axis=1)
-    return farthest
+def repeatable(subject: str, first: Answers, again: Answers, golden: Golden) -> Check:
+    """Return the check that the same requests, sent twice, get the same answers."""
+    return _check(
+        "repeatable",
+        subject,
+        off := _differ(first, again),
+        seen=f"{int(off.sum())} of {len(golden)} changed",
+        expected="the same answer to the same request",
+        problem="were others when the same request was sent again: the model draws lots",
+        about=(golden, first.scores, again.scores),
+    )
 
 
-def _offender(row: int, given: Answers, golden: Golden) -> dict[str, JsonValue]:
-    """Return the first row that went wrong, for the page; texts, since JSON knows no NaN."""
-    expected, answered = golden.scores[row], given.scores[row]
-    return {"expected": str(expected), "answered": str(answered), "request": golden.row(row)}
+def independent(subject: str, alone: Answers, together: Answers, golden: Golden) -> Check:
+    """Return the check that a row's answer does not depend on which others are in its request."""
+    return _check(
+        "independent",
+        subject,
+        off := _differ(alone, together),
+        seen=f"{int(off.sum())} of {len(golden)} depend on the others",
+        expected="the same answer alone and among others",
+        problem="depend on the other rows of the request",
+        about=(golden, alone.scores, together.scores),
+    )
 
 
-def _scores(answer: Prediction, shape: tuple[int, ...]) -> np.ndarray:
-    """Return the scores in an answer; raise ServerRefused for any other shape or name."""
-    given = scoring.of(answer.outputs)
-    if given is None or given.size != np.prod(shape):
-        told = {name: list(values.shape) for name, values in answer.outputs.items()}
-        raise ServerRefused(
-            f"answered {shape[0]} rows with {told}, not with scores of {list(shape)}"
+def _differ(one: Answers, other: Answers) -> np.ndarray:
+    """Say of each row, bool [n], whether both answered it with a number, and not the same."""
+    both = np.isfinite(one.scores) & np.isfinite(other.scores)
+    return both & ~(np.abs(one.scores - other.scores) <= TOLERANCE)
+
+
+def _check(
+    name: str,
+    subject: str,
+    offends: np.ndarray,
+    *,
+    seen: str,
+    expected: str,
+    problem: str,
+    about: tuple[Golden, np.ndarray, np.ndarray],
+) -> Check:
+    """Return a check on all rows; `about`: the questions, what belongs there, and what was answered."""
+    golden, wanted, answered = about
+    many, message = int(offends.sum()), ""
+    values: dict[str, JsonValue] = {}
+    if many:
+        row = int(offends.argmax())
+        shared = golden.in_common(offends)
+        message = f"{subject}: {many} of {len(golden)} answers {problem}"
+        message += f", {shared}" if shared else ""
+        belongs = (
+            str(wanted[row]) if np.isfinite(wanted[row]) else "a number; nor is it one offline"
         )
-    return given.reshape(shape).astype(float)
+        # Texts, since JSON knows no NaN.
+        values = {"expected": belongs, "answered": str(answered[row]), "request": golden.sent(row)}
+    return Check(
+        name=name,
+        status=FAILED if many else PASSED,
+        subject=subject,
+        seen=seen,
+        expected=expected,
+        message=message,
+        values=values,
+    )
+
+
+def _scores(answer: Prediction, rows: int) -> np.ndarray:
+    """Return the scores [rows] in an answer; raise ServerRefused for any other shape or name."""
+    given = answer.outputs.get(OUTPUT)
+    if given is None or given.size != rows:
+        told = {name: list(values.shape) for name, values in answer.outputs.items()}
+        raise ServerRefused(f"answered {rows} rows with {told}, not with {OUTPUT!r} of [{rows}]")
+    return given.reshape(rows).astype(float)

@@ -26,16 +26,17 @@ class Approval:
     """That this model, made of these examples, passed every gate.
 
     `model`: digest of the candidate; `baseline`: digest of the model it was judged against, or
-    `none`; `examples`: span → digest of every span it was trained or judged on; `data`: span →
-    the data gate's latest verdict on it; `own`: what that gate told this run of its own span;
-    `admitted`: span → the admission of a refused one; `judgement` and `infra`: the verdicts of the
-    model gate and the infra gate.
+    `none`; `called`: of the model whose clients it takes over, or `none`; `examples`: span → digest
+    of every span it was trained or judged on; `data`: span → the data gate's latest verdict on it;
+    `own`: what that gate told this run of its own span; `admitted`: span → the admission of a
+    refused one; `judgement` and `infra`: the verdicts of the model gate and the infra gate.
     """
 
     pipeline: str
     span: str
     model: str
     baseline: str
+    called: str
     examples: Mapping[str, str]
     data: Mapping[str, Verdict]
     own: Verdict
@@ -56,7 +57,7 @@ class Approval:
         about_model = {"model": self.model, "baseline": self.baseline}
         self._speaks_of(self.judgement, about_model)
         self._judged_on_approved_examples()
-        self._speaks_of(self.infra, {"model": self.model})
+        self._speaks_of(self.infra, {"model": self.model, "baseline": self.called})
 
     @property
     def _who(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ from components.store import Artifact
 
 REAL_ROWS = 256
 UNKNOWN = {"string": "never seen before", "int64": 987_654_321, "float32": 9.87e8}
+DTYPES = {"O": "string", "i": "int64", "f": "float32"}  # numpy's kind of a column → its type
 
 Columns = dict[str, np.ndarray]
 
@@ -43,6 +45,26 @@ class Golden:
         """Return one row as plain values, by column; a missing number is None."""
         held = {name: values.tolist()[n] for name, values in self.columns.items()}
         return {k: None if v != v else v for k, v in held.items()}  # NaN alone differs from itself
+
+    def sent(self, n: int) -> str:
+        """Return one row as a client sends it over REST, a column a line."""
+        rows = {name: json.dumps(held[n : n + 1].tolist()) for name, held in self.columns.items()}
+        told = ",\n  ".join(f"{json.dumps(name)}: {row}" for name, row in rows.items())
+        return f'{{"inputs": {{\n  {told}\n}}}}'
+
+    def in_common(self, rows: np.ndarray) -> str:
+        """Return what sets these rows (bool [n]) apart: a column missing, or unheard-of; "" if nothing.
+
+        All of them have it, and of all that have it they are half at least.
+        """
+        best, told = np.inf, ""
+        for name, values in self.columns.items():
+            dtype = DTYPES[values.dtype.kind]
+            missing = (values == MISSING[dtype]) | (values != values)
+            for word, has in (("missing", missing), ("unheard-of", values == UNKNOWN[dtype])):
+                if rows.any() and has[rows].all() and has.sum() <= min(2 * rows.sum(), best - 1):
+                    best, told = has.sum(), f"each where {name!r} is {word}"
+        return told
 
 
 def questions(model: Artifact, features: Sequence[Feature], examples: Sequence[Artifact]) -> Golden:

@@ -20,8 +20,9 @@ from components import records, store
 class Release(BaseModel):
     """One line of the ledger.
 
-    `model`: digest of the model's artifact; `artifact`: its folder, relative to the pipeline's
-    store; `verdicts`: gate → reason, as approved; `metrics`: of the model gate, overall.
+    `name`: the model's, on the servers; `model`: digest of its artifact; `artifact`: its folder,
+    relative to the pipeline's store; `verdicts`: gate → reason, as approved; `metrics`: of the model
+    gate, overall.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -32,6 +33,7 @@ class Release(BaseModel):
     span: str
     run: str
     fingerprint: str
+    name: str = ""  # not kept in the lines of earlier code
     version: int
     model: str
     artifact: str
@@ -59,6 +61,12 @@ def releases(pipeline: str) -> list[Release]:
 def baseline(pipeline: str) -> Release | None:
     """Return the release with the highest version: the model now serving, or None before any."""
     return max(releases(pipeline), key=lambda r: r.version, default=None)
+
+
+def called(pipeline: str, name: str) -> Release | None:
+    """Return the baseline where it is served under this name, None where no client can call it yet."""
+    serving = baseline(pipeline)
+    return serving if serving and serving.name in ("", name) else None
 
 
 def of_fingerprint(pipeline: str, fingerprint: str) -> Release | None:

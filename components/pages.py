@@ -205,9 +205,25 @@ def _picture(name: str, value: Any) -> str:
     if name == "slices" and shape == "rows":
         models = [row.get(model, {}) for row in value for model in ("candidate", "baseline")]
         return "slices" if all(_flat(model) for model in models) else shape
+    if name == "memory" and shape == "parts":
+        return "memory" if _over_time(value) else shape
     if name.endswith("histogram") and shape == "rows":
-        return "histogram" if all(_flat(row) for row in value) and _columns(value) else shape
+        counted = set(_columns(value)) - {"within budget"}
+        return "histogram" if all(_flat(row) for row in value) and counted else shape
     return shape
+
+
+def _over_time(value: Mapping[str, Any]) -> bool:
+    """Say whether a mapping holds all that the picture of memory is drawn from."""
+    samples = value.get("over time")
+    whole = isinstance(samples, list) and all(
+        isinstance(one, Mapping) and _numbers(one, "s", "MB") for one in samples
+    )
+    return whole and bool(samples) and _numbers(value, "budget MB", "peak MB")
+
+
+def _numbers(value: Mapping[str, Any], *names: str) -> bool:
+    return all(isinstance(value.get(name), int | float) for name in names)
 
 
 def _shape(value: Any) -> str:

@@ -186,7 +186,10 @@ def validate_infra(what: Spec, run: Run) -> Artifact:
     """Let the infra gate load the candidate into a real server and ask it."""
     from components.validate_infra import validate_infra as judge
 
-    return judge(what, run.span, runs.artifact(run, "train"), window.choose(what, run).evaluate)
+    rows = window.choose(what, run).evaluate
+    baseline = _baseline(what, run)
+    called = baseline if ledger.called(run.pipeline, what.serving.name) else None
+    return judge(what, run.span, runs.artifact(run, "train"), called, rows)
 
 
 def push(what: Spec, run: Run) -> Artifact:
@@ -210,11 +213,13 @@ def approval(what: Spec, run: Run) -> Approval:
     used = [store.find("examples", run.pipeline, span, digest) for span, digest in digests.items()]
     let_in = admissions.admissions(run.pipeline)
     baseline = ledger.baseline(run.pipeline)
+    called = ledger.called(run.pipeline, what.serving.name)
     return Approval(
         pipeline=run.pipeline,
         span=run.span,
         model=model.digest,
         baseline=baseline.model if baseline else NO_BASELINE,
+        called=called.model if called else NO_BASELINE,
         examples=digests,
         data={e.manifest.span: gates.read(v) for e in used if (v := window.judged(what, e))},
         own=gates.read(runs.artifact(run, "validate_data")),

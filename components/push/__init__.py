@@ -46,7 +46,7 @@ def push(spec: Spec, run: Run, model: Artifact, approval: Approval) -> Release:
         with Fleet(where, spec.serving.name) as fleet:
             _settle(fleet, base, run)
             _may_follow(run, approval)
-            entry = _hand_over(fleet, base, model, golden, _entry(run, model, approval))
+            entry = _hand_over(fleet, base, model, golden, _entry(spec, run, model, approval))
         kept = [r.version for r in ledger.releases(run.pipeline)[-KEPT:]]
         versions.tidy(base, run.version, kept)
         return entry
@@ -171,7 +171,7 @@ def _golden(infra: Verdict) -> dict[str, Any]:
     return golden
 
 
-def _entry(run: Run, model: Artifact, approval: Approval) -> Release:
+def _entry(spec: Spec, run: Run, model: Artifact, approval: Approval) -> Release:
     metrics = approval.judgement.evidence.get("metrics")
     found = metrics if isinstance(metrics, dict) else {}
     of_gates = (approval.data[run.span], approval.judgement, approval.infra)
@@ -186,6 +186,7 @@ def _entry(run: Run, model: Artifact, approval: Approval) -> Release:
         span=run.span,
         run=run.id,
         fingerprint=run.fingerprint,
+        name=spec.serving.name,
         version=run.version,
         model=model.digest,
         artifact=str(model.folder.relative_to(store.root(run.pipeline))),

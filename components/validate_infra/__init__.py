@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from pydantic import JsonValue
 
 from components import answers, gates, schema
+from components.approval import NO_BASELINE
 from components.golden import Golden, questions
 from components.schema import Feature
-from components.scoring import OUTPUTS, SAVED_MODEL
+from components.scoring import SAVED_MODEL
 from components.spec import Serving, Spec
 from components.store import Artifact, Draft
-from components.validate_infra import latency
+from components.validate_infra import latency, signatures
 from components.validate_infra.sandbox import VERSION, Sandbox, ServerTrouble, sandbox
 from components.validate_infra.server_process import NoServer, chosen
 from components.verdict import Check, Status, Verdict, failed_to_measure
@@ -34,36 +34,37 @@ Evidence = dict[str, JsonValue]
 
 
 def validate_infra(
-    spec: Spec, span: str, model: Artifact, examples: Sequence[Artifact]
+    spec: Spec,
+    span: str,
+    model: Artifact,
+    baseline: Artifact | None,
+    examples: Sequence[Artifact],
 ) -> Artifact:
-    """Return the verdict on whether a model server can serve `model`; `examples` lend real rows.
+    """Return the verdict on whether a model server can serve `model`, to those who call `baseline`.
 
-    Beside the verdict lies the server's own `server.log`. Evidence `golden` is one row and its
-    score, by which the model can be recognised wherever it answers.
+    `baseline`: what answers under the pipeline's serving name now, None where nobody calls it yet;
+    `examples` lend real rows. Beside the verdict lies the server's own `server.log`. Evidence `golden`
+    is one row and its score, by which the model can be recognised wherever it answers.
     """
     features = schema.inputs(schema.load(spec.schema_path))
+    about = {"model": model.digest, "baseline": baseline.digest if baseline else NO_BASELINE}
 
     def look(draft: Draft) -> Verdict:
         checks: list[Check] = []
         evidence: Evidence = {}
-        saved_model, folder = model.file(SAVED_MODEL), draft.folder / "sandbox"
         try:
-            with sandbox(saved_model, spec.serving.name, folder, draft.folder / LOG) as candidate:
-                try:
-                    for check in _loaded(candidate, spec, saved_model, features):
-                        checks.append(check)
-                    if checks[-1].status is Status.PASSED:  # it takes what it would be asked
-                        golden = questions(model, features, examples)
-                        for check in _asked(candidate, spec.serving, golden, evidence):
-                            checks.append(check)
-                except ServerUnreachable as error:
-                    candidate.check_alive(patience_s=5)
-                    raise ServerTrouble(f"the server stopped answering: {error}") from error
-                finally:
-                    evidence["server_log"] = candidate.process.log_tail()
+            for check in _looked(
+                spec.serving, model, baseline, features, examples, draft, evidence
+            ):
+                checks.append(check)
         except ServerTrouble as trouble:
-            name = "stays up" if checks else "loads"
-            checks.append(Check(name=name, status=trouble.status, message=str(trouble)))
+            told = Check(
+                name=trouble.name,
+                status=trouble.status,
+                message=str(trouble),
+                values=trouble.values,
+            )
+            checks.append(told)
         except NoServer as error:
             checks.append(failed_to_measure("sandbox", error))
         except Exception as error:  # such as a model that only the server can load
@@ -72,7 +73,7 @@ def validate_infra(
             gate="infra",
             pipeline=spec.name,
             span=span,
-            speaks_of={"model": model.digest},
+            speaks_of=about,
             checks=tuple(checks),
             evidence=evidence,
         )
@@ -83,17 +84,59 @@ def validate_infra(
         "validate_infra",
         spec.name,
         span,
-        inputs={"model": model.digest, **rows},
+        inputs={**about, **rows},
         parameters={"budget": spec.serving.model_dump(), "inputs": inputs, "server": chosen()},
         look=look,
     )
 
 
-def _loaded(
-    candidate: Sandbox, spec: Spec, saved_model: Path, features: Sequence[Feature]
+def _looked(
+    budget: Serving,
+    model: Artifact,
+    baseline: Artifact | None,
+    features: Sequence[Feature],
+    examples: Sequence[Artifact],
+    draft: Draft,
+    evidence: Evidence,
 ) -> Iterator[Check]:
-    """Yield the checks on what the server says of the candidate, its signature last."""
-    seconds = candidate.wait(LOADS_WITHIN_S, spec.serving.memory_mb)
+    """Yield every check, in a sandbox of its own; leave the figures in `evidence`.
+
+    Raises ServerTrouble when the server does not come up with the candidate or does not stay up.
+    """
+    saved_model, folder, log = model.file(SAVED_MODEL), draft.folder / "sandbox", draft.folder / LOG
+    with sandbox(saved_model, budget.name, folder, log, budget.memory_mb) as candidate:
+        try:
+            yield from _loaded(candidate, saved_model)
+            told = candidate.server.metadata(budget.name, VERSION)
+            fits = [signatures.against_schema(told, features)]
+            fits += signatures.against_baseline(told, baseline) if baseline else ()
+            yield from fits
+            if fits[0].status is Status.PASSED:  # it takes what it would be asked
+                yield from _asked(candidate, budget, questions(model, features, examples), evidence)
+        except (ServerUnreachable, answers.Silence) as error:
+            raise _silent(candidate, error) from error
+        finally:
+            evidence["memory"] = candidate.memory.evidence()
+            evidence["server_log"] = candidate.process.log_tail()
+
+
+def _silent(candidate: Sandbox, silence: Exception) -> ServerTrouble:
+    """Return why a request got no answer: the server is dead, or alive and does not answer."""
+    try:
+        candidate.check_alive("while it was asked", patience_s=5)
+    except ServerTrouble as dead:
+        trouble = dead
+    else:
+        told = f"the server hangs: alive, and without an answer to {silence}"
+        trouble = ServerTrouble("hangs", told)
+    if isinstance(silence, answers.Silence):
+        trouble.values = {"request": silence.request}
+    return trouble
+
+
+def _loaded(candidate: Sandbox, saved_model: Path) -> Iterator[Check]:
+    """Yield the checks that it loads, and that it is warm by then."""
+    seconds = candidate.wait(LOADS_WITHIN_S)
     yield Check(
         name="loads",
         status=Status.PASSED,
@@ -109,33 +152,6 @@ def _loaded(
         expected="records that the server can answer",
         message="" if shipped else told,
     )
-    signatures = candidate.server.metadata(spec.serving.name, VERSION)
-    yield _signature(signatures, features, OUTPUTS[spec.task])
-
-
-def _signature(signatures: dict[str, Any], features: Sequence[Feature], output: str) -> Check:
-    """Return the check that the model takes what the schema lists, and answers with `output`."""
-    dtypes = {"string": "DT_STRING", "int64": "DT_INT64", "float32": "DT_FLOAT"}
-    wanted = {feature.name: dtypes[feature.dtype] for feature in features}
-    serving = signatures.get("serving_default", {})
-    found = {name: about["dtype"] for name, about in serving.get("inputs", {}).items()}
-    problems = [f"takes no {name!r}" for name in wanted.keys() - found.keys()]
-    problems += [f"wants {name!r}, which is not served" for name in found.keys() - wanted.keys()]
-    problems += [
-        f"takes {name!r} as {found[name]}, not as {wanted[name]}"
-        for name in wanted.keys() & found.keys()
-        if found[name] != wanted[name]
-    ]
-    if output not in serving.get("outputs", {}):
-        problems.append(f"answers without {output!r}")
-    return Check(
-        name="signature",
-        status=Status.FAILED if problems else Status.PASSED,
-        subject="serving_default",
-        seen=f"{len(found)} inputs, {', '.join(serving.get('outputs', {})) or 'no output'}",
-        expected=f"{len(wanted)} inputs as the schema lists them, {output}",
-        message=f"the model {'; it '.join(sorted(problems))}" if problems else "",
-    )
 
 
 def _asked(
@@ -143,35 +159,25 @@ def _asked(
 ) -> Iterator[Check]:
     """Yield the checks on answers, latency and memory; leave the figures in `evidence`."""
     whole = next((n for n in range(len(golden)) if None not in golden.row(n).values()), 0)
-    evidence["golden"] = {"score": golden.scores[whole].tolist(), "row": golden.row(whole)}
+    evidence["golden"] = {"score": float(golden.scores[whole]), "row": golden.row(whole)}
     patience_s = 10 + 2 * len(golden) * budget.latency_ms / 1000  # no need to wait for the hopeless
     timed = []
     for protocol, predict in candidate.protocols.items():
         ask = partial(predict, budget.name, version=VERSION)
-        batched = answers.ask_all(ask, golden, BATCH)
-        yield from answers.compare(f"{protocol}, {BATCH} rows", batched, golden)
+        several, one = f"{protocol}, {BATCH} rows", f"{protocol}, one row"
+        together = answers.ask_all(ask, golden, BATCH)
+        same = answers.repeatable(several, together, answers.ask_all(ask, golden, BATCH), golden)
+        yield same
+        yield from answers.compare(several, together, golden)
         one_by_one = partial(answers.ask_all, ask, golden, 1, patience_s)
-        singly = one_by_one()
-        yield from answers.compare(f"{protocol}, one row", singly, golden)
-        timed.append(latency.measure(protocol, singly, budget.latency_ms, one_by_one))
+        alone = one_by_one()
+        if same.status is Status.PASSED:
+            yield answers.independent(protocol, alone, together, golden)
+        yield from answers.compare(one, alone, golden)
+        timed.append(latency.measure(protocol, alone, budget.latency_ms, one_by_one))
         yield timed[-1].check
-    yield _memory(seen := candidate.process.memory_mb(), budget.memory_mb)
-    evidence |= latency.evidence(timed)
+        evidence |= latency.evidence(timed, budget.latency_ms)
+    yield (memory := candidate.memory.check())
     p99 = ", ".join(f"{of.protocol} {of.p99:.1f} ms" for of in timed)
-    told = f"{len(golden)} rows answered over each protocol; p99 {p99}; {seen:,.0f} MB resident"
+    told = f"{len(golden)} rows answered over each protocol; p99 {p99}; {memory.seen}"
     evidence["summary"] = told
-
-
-def _memory(seen_mb: float, budget_mb: float) -> Check:
-    over = seen_mb > budget_mb
-    told = (
-        f"the server takes {seen_mb:,.0f} MB with the model, and the budget is {budget_mb:,.0f} MB"
-    )
-    return Check(
-        name="memory",
-        status=Status.FAILED if over else Status.PASSED,
-        seen=f"{seen_mb:,.0f} MB resident",
-        expected=f"within {budget_mb:,.0f} MB",
-        message=told if over else "",
-        values={"resident_mb": round(seen_mb, 1)},
-    )

@@ -60,14 +60,23 @@ def measure(protocol: str, first: Answers, budget_ms: float, again: Callable[[],
     return Timed(protocol, best, tuple(rounds), check)
 
 
-def evidence(timed: Sequence[Timed]) -> dict[str, JsonValue]:
-    """Return what the page shows: the figures, a histogram with bins that double, and the method."""
+def evidence(timed: Sequence[Timed], budget_ms: float) -> dict[str, JsonValue]:
+    """Return what the page shows: the figures, a histogram with bins that double, and the method.
+
+    The bin in which the budget lies is cut in two, so that each bin is within it or over it.
+    """
     everything = np.concatenate([of.milliseconds for of in timed])
     first, last = np.floor(np.log2(everything.min())), np.ceil(np.log2(everything.max()))
     edges = 2.0 ** np.arange(first, last + 1)
+    if edges[0] < budget_ms < edges[-1]:
+        edges = np.union1d(edges, [budget_ms])
     counts = {of.protocol: np.histogram(of.milliseconds, edges)[0].tolist() for of in timed}
     histogram: list[JsonValue] = [
-        {"up to ms": float(upto), **{protocol: counts[protocol][n] for protocol in counts}}
+        {
+            "up to ms": float(upto),
+            **{protocol: counts[protocol][n] for protocol in counts},
+            "within budget": bool(upto <= budget_ms),
+        }
         for n, upto in enumerate(edges[1:])
     ]
     figures: list[JsonValue] = [
@@ -77,6 +86,7 @@ def evidence(timed: Sequence[Timed]) -> dict[str, JsonValue]:
             "p50 ms": float(np.percentile(of.milliseconds, 50)),
             "p99 ms": of.p99,
             "p99 of each round, ms": list(of.rounds),
+            "budget ms": budget_ms,
         }
         for of in timed
     ]

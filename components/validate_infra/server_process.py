@@ -73,6 +73,11 @@ class ServerProcess:
         except psutil.NoSuchProcess:
             return 0.0
 
+    def kill(self) -> None:
+        """Kill it and all that it started; it may be dead already."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+
     def log_tail(self, lines: int = 40) -> str:
         """Return the end of its log."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
@@ -105,11 +110,11 @@ def server_process(model: str, base_path: Path, log: Path) -> Iterator[ServerPro
             env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
             start_new_session=True,  # a Ctrl-C is for us, and we take its whole group along
         )
+    started = ServerProcess(process, grpc, rest, log)
     try:
-        yield ServerProcess(process, grpc, rest, log)
+        yield started
     finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        started.kill()
         process.wait()
 
 

@@ -125,3 +125,84 @@ def wrong_in_use(folder: Path) -> None:
 
     wrong = Wrong()
     tf.saved_model.save(wrong, str(folder), signatures={"serving_default": wrong.score})
+
+
+def _answering(folder: Path, answer: Callable, **state) -> None:
+    """Write a model that takes what it should; `answer(module, distance, carrier)` are its outputs.
+
+    `state`: name → the first value of a variable that `answer` may use.
+    """
+    import tensorflow as tf
+
+    class Answering(tf.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            for name, first in state.items():
+                shape = tf.TensorShape([None] * len(first.shape))
+                setattr(self, name, tf.Variable(first, shape=shape))
+
+        @tf.function(
+            input_signature=[
+                tf.TensorSpec([None], tf.float32, "distance"),
+                tf.TensorSpec([None], tf.string, "carrier"),
+            ]
+        )
+        def score(self, distance, carrier):
+            return answer(self, distance, carrier)
+
+    module = Answering()
+    tf.saved_model.save(module, str(folder), signatures={"serving_default": module.score})
+
+
+def plain(folder: Path) -> None:
+    """Write a model with one signature, that answers right."""
+    import tensorflow as tf
+
+    _answering(folder, lambda _, distance, __: {"score": tf.sigmoid(_known(distance) / 1000)})
+
+
+def drawing_lots(folder: Path) -> None:
+    """Write a model whose answers are another each time."""
+    import tensorflow as tf
+
+    _answering(folder, lambda _, distance, __: {"score": tf.random.uniform(tf.shape(distance))})
+
+
+def depending_on_neighbours(folder: Path) -> None:
+    """Write a model that standardises by the rows of the request."""
+    import tensorflow as tf
+
+    def answer(_, distance, __):
+        known = _known(distance)
+        return {"score": tf.sigmoid(known - tf.reduce_mean(known))}
+
+    _answering(folder, answer)
+
+
+def hanging_when_asked(folder: Path) -> None:
+    """Write a model that comes to no end over a carrier that it does not know."""
+    import tensorflow as tf
+
+    def answer(_, distance, carrier):
+        unknown = tf.reduce_any(carrier == "never seen before")
+        turns = tf.while_loop(lambda n: unknown | (n < 1), lambda n: [n + 1], [tf.constant(0)])
+        return {"score": tf.sigmoid(_known(distance)) * tf.cast(turns[0], tf.float32)}
+
+    _answering(folder, answer)
+
+
+def eating_memory(folder: Path) -> None:
+    """Write a model that keeps 64 MB of each request for ever."""
+    import tensorflow as tf
+
+    def answer(module, distance, __):
+        module.eaten.assign(tf.concat([module.eaten, tf.ones([2**24])], 0))
+        return {"score": tf.sigmoid(_known(distance)) + 0 * module.eaten[-1]}
+
+    _answering(folder, answer, eaten=tf.ones([1]))
+
+
+def _known(distance):
+    import tensorflow as tf
+
+    return tf.where(tf.math.is_nan(distance), 0.0, distance)

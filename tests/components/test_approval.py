@@ -34,6 +34,7 @@ def complete(draw: st.DrawFn) -> dict:
     used = SPANS[draw(st.integers(0, len(SPANS) - 1)) :]
     examples = {span: draw(DIGESTS) for span in used}
     model, baseline = draw(DIGESTS), draw(st.one_of(DIGESTS, st.just(NO_BASELINE)))
+    called = draw(st.sampled_from([baseline, NO_BASELINE]))  # none under a new serving name
     judged = {f"examples/{used[-1]}": examples[used[-1]]}
 
     def verdict(gate, span, **speaks_of):
@@ -45,12 +46,13 @@ def complete(draw: st.DrawFn) -> dict:
         "span": used[-1],
         "model": model,
         "baseline": baseline,
+        "called": called,
         "examples": examples,
         "data": {s: verdict("data", s, examples=d) for s, d in examples.items()},
         "admitted": {},
         "own": verdict("data", used[-1], examples=examples[used[-1]]),
         "judgement": verdict("model", used[-1], model=model, baseline=baseline, **judged),
-        "infra": verdict("infra", used[-1], model=model),
+        "infra": verdict("infra", used[-1], model=model, baseline=called),
     }
 
 
@@ -124,7 +126,7 @@ def test_no_approval_without_a_data_verdict_on_every_span(parts, data):
 
 @given(complete(), st.data(), DIGESTS)
 def test_no_approval_of_another_model_baseline_or_examples(parts, data, other):
-    field = data.draw(st.sampled_from(["model", "baseline", *parts["examples"]]))
+    field = data.draw(st.sampled_from(["model", "baseline", "called", *parts["examples"]]))
     if field in parts["examples"]:
         assume(other != parts["examples"][field])
         changed = {**parts, "examples": {**parts["examples"], field: other}}

@@ -143,8 +143,9 @@ EVIDENCE = {
     ],
     "latency_histogram": [
         {"up to ms": 1.0, "rest": 3, "grpc": 100},
-        {"up to ms": 2.0, "rest": 150},
+        {"up to ms": 2.0, "rest": 150, "within budget": False},
     ],
+    "memory": {"budget MB": 2000, "peak MB": 640.5, "over time": [{"s": 0, "MB": 9}]},
 }
 FOUND = [
     "0.1235",
@@ -156,7 +157,7 @@ FOUND = [
     "908, 910.5, three",
 ]
 FOUND += ["carrier", "ATL, ORD", "found at last", "in one line", "0.71", "0.69", "origin=JFK"]
-FOUND += ["2,000", "0.81", "0.5", "up to ms", "150"]
+FOUND += ["2,000", "0.81", "0.5", "up to ms", "150", "over the budget", "640.5 MB at the peak"]
 
 
 @pytest.mark.parametrize("said", FOUND)

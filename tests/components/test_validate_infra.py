@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import json
 import os
 import signal
 import socket
@@ -13,14 +15,15 @@ import candidates
 import numpy as np
 import psutil
 import pytest
+from markupsafe import escape
 from tiny_house import NAME, House
 
-from components import answers, gates, golden, schema, store, validate_infra
+from components import answers, gates, golden, home, schema, store, validate_infra
 from components.answers import Answers
 from components.schema import Feature
-from components.validate_infra import latency, server_process
+from components.validate_infra import latency, server_process, signatures
 from components.validate_infra.sandbox import VERSION, sandbox
-from components.verdict import Status, Verdict
+from components.verdict import Check, Status, Verdict
 
 REAL = validate_infra.validate_infra  # the tiny house has its own in this place
 PASSED, FAILED, ERROR = Status.PASSED, Status.FAILED, Status.ERROR
@@ -37,11 +40,13 @@ def fine(house):
     return candidates.candidate(candidates.fine, "fine")
 
 
-def judge(house: House, model: store.Artifact, **budget) -> tuple[Verdict, store.Artifact]:
+def judge(
+    house: House, model: store.Artifact, baseline: store.Artifact | None = None, **budget
+) -> tuple[Verdict, store.Artifact]:
     spec = house.spec
     serving = spec.serving.model_copy(update={"latency_ms": 2000.0, **budget})
     spec = spec.model_copy(update={"serving": serving})
-    judged = REAL(spec, candidates.SPAN, model, [candidates.examples()])
+    judged = REAL(spec, candidates.SPAN, model, baseline, [candidates.examples()])
     return gates.read(judged), judged
 
 
@@ -50,10 +55,10 @@ def told(verdict: Verdict) -> dict[tuple[str, str], Status]:
 
 
 def servers() -> list[int]:
-    """Return the processes that serve out of a sandbox."""
-    found = []
+    """Return the processes that serve out of a sandbox of this house."""
+    found, ours = [], str(home.var())
     for process in psutil.process_iter(["cmdline"]):
-        if any("/sandbox/" in word for word in process.info["cmdline"] or ()):
+        if any(ours in word and "/sandbox/" in word for word in process.info["cmdline"] or ()):
             found.append(process.pid)
     return found
 
@@ -90,15 +95,20 @@ def test_a_server_killed_in_the_middle_is_no_verdict_and_the_next_look_is_one(
         ("warm-up", ""): PASSED,
         ("signature", "serving_default"): PASSED,
         **{(check, how): PASSED for check in ("finite", "parity") for how in asked},
+        **{("repeatable", how): PASSED for how in asked if "64" in how},
+        ("independent", "REST"): PASSED,
+        ("independent", "gRPC"): PASSED,
         ("latency", "REST"): PASSED,
         ("latency", "gRPC"): PASSED,
         ("memory", ""): PASSED,
     }
-    assert verdict.speaks_of == {"model": fine.digest}
+    assert verdict.speaks_of == {"model": fine.digest, "baseline": "none"}
     assert f"{NAME}/1 AVAILABLE" in judged.file("server.log").read_text()
     row = golden.asked_as(verdict.evidence["golden"]["row"])
     assert {name: len(values) for name, values in row.items()} == {"distance": 1, "carrier": 1}
-    assert "latency histogram" in judged.file("verdict.html").read_text().lower()
+    page = judged.file("verdict.html").read_text().lower()
+    assert "latency histogram" in page
+    assert "resident memory over time" in page
 
 
 class TestOneThatDoesNotLoad:
@@ -118,7 +128,7 @@ class TestOneThatDoesNotLoad:
     def test_one_that_hangs(self, house, monkeypatch):
         monkeypatch.setattr(validate_infra, "LOADS_WITHIN_S", 15)
         verdict, _ = judge(house, candidates.candidate(candidates.hanging, "hanging"))
-        assert told(verdict) == {("loads", ""): FAILED}
+        assert told(verdict) == {("hangs", ""): FAILED}
         assert "the server hangs: alive, and not serving it after 15 s" in verdict.reason
 
     def test_one_that_takes_the_server_down(self, house, fine, monkeypatch, tmp_path):
@@ -130,13 +140,13 @@ class TestOneThatDoesNotLoad:
         binary.chmod(0o755)
         monkeypatch.setenv("SLUICE_MODEL_SERVER", f"{binary} --quiet")
         verdict, _ = judge(house, fine)
-        assert told(verdict) == {("loads", ""): FAILED}
+        assert told(verdict) == {("crashes", ""): FAILED}
         assert "the server died by SIGSEGV: cannot serve saved_model" in verdict.reason
 
     def test_one_that_grows_without_bounds_is_stopped(self, house, fine):
         verdict, _ = judge(house, fine, memory_mb=40)
-        assert told(verdict) == {("loads", ""): FAILED}
-        assert "while loading it, and was stopped" in verdict.reason
+        assert told(verdict) == {("memory", ""): FAILED}
+        assert "while loading it, and was stopped; the budget is 40 MB" in verdict.reason
 
 
 class TestNoServerAtAll:
@@ -177,13 +187,138 @@ def test_wrong_answers_slowness_and_size_are_each_named_with_figures(house, monk
     assert {name for name, _ in failed} == {"finite", "latency", "memory"}
     request = failed["finite", "gRPC, one row"].values
     assert request["answered"] == "nan"
-    assert set(request["request"].values()) & {None, ""}
+    assert set(request["expected"].split()) >= {"number;", "offline"}
+    sent = json.loads(request["request"])["inputs"]
+    assert set(sent) == {"distance", "carrier"}
     slow = failed["latency", "REST"]
     assert slow.values["p99_ms"] > slow.values["p50_ms"] > 2
     assert "best of 3 rounds" in slow.message
     assert failed["memory", ""].values["resident_mb"] > 256
     assert told(verdict)["warm-up", ""] is Status.WARNED
-    assert "no finite number" in judged.file("verdict.html").read_text()
+    page = judged.file("verdict.html").read_text()
+    assert "no finite number" in page
+    assert escape(request["request"].splitlines()[1]) in page
+    assert "over the budget" in page
+
+
+class TestOneThatFailsWhenAsked:
+    """Each by a check of its own name, with the request that did it."""
+
+    def test_it_draws_lots(self, house):
+        verdict, _ = judge(house, candidates.candidate(candidates.drawing_lots, "lots"))
+        assert verdict.offences[0].name == "repeatable"
+        assert "44 of 44 answers were others when the same request was sent again" in verdict.reason
+        assert "independent" not in {check.name for check in verdict.checks}
+
+    def test_it_looks_at_a_rows_neighbours(self, house):
+        model = candidates.candidate(candidates.depending_on_neighbours, "neighbours")
+        verdict, _ = judge(house, model)
+        failed = {check.name for check in verdict.offences}
+        assert failed == {"independent", "parity"}
+        assert told(verdict)["repeatable", "gRPC, 64 rows"] is PASSED
+
+    def test_it_hangs(self, house, monkeypatch):
+        module = importlib.import_module("components.validate_infra.sandbox")  # a function hides it
+        monkeypatch.setattr(module, "ANSWERS_WITHIN_S", 5.0)
+        monkeypatch.setattr(golden, "REAL_ROWS", 10)
+        model = candidates.candidate(candidates.hanging_when_asked, "hanging when asked")
+        with monkeypatch.context() as patch:  # offline it would never end either
+            patch.setattr(validate_infra, "questions", without_scores)
+            verdict, _ = judge(house, model)
+        (offence,) = verdict.offences
+        assert (offence.name, offence.status) == ("hangs", FAILED)
+        assert "alive, and without an answer to a request of 14 rows" in offence.message
+        assert json.loads(offence.values["request"])["inputs"]["distance"]
+
+    def test_it_crashes_the_server(self, house, fine, monkeypatch):
+        ask_all = answers.ask_all
+
+        def killed(*given):
+            for pid in servers():
+                os.kill(pid, signal.SIGABRT)
+            return ask_all(*given)
+
+        monkeypatch.setattr(answers, "ask_all", killed)
+        verdict, _ = judge(house, fine, memory_mb=3001)
+        (offence,) = verdict.offences
+        assert (offence.name, offence.status) == ("crashes", FAILED)
+        assert "died by SIGABRT" in offence.message
+        assert "while it was asked" in offence.message
+        assert json.loads(offence.values["request"])["inputs"]["carrier"]
+
+    def test_it_eats_memory(self, house):
+        model = candidates.candidate(candidates.eating_memory, "eating memory")
+        verdict, judged = judge(house, model, memory_mb=450)
+        (offence,) = verdict.offences
+        assert (offence.name, offence.status) == ("memory", FAILED)
+        assert "while it was asked, and was stopped; the budget is 450 MB" in offence.message
+        assert "resident memory over time" in judged.file("verdict.html").read_text()
+
+
+def without_scores(model, features, examples) -> golden.Golden:
+    """Return the questions to a model that cannot be asked offline."""
+    fine_one = candidates.candidate(candidates.plain, "plain")
+    return golden.questions(fine_one, features, examples)
+
+
+class TestWhatClientsCall:
+    @pytest.fixture
+    def called(self, fine):
+        return signatures.of(fine)
+
+    def checks(self, now, fine) -> dict[str, Check]:
+        return {check.subject: check for check in signatures.against_baseline(now, fine)}
+
+    def test_the_same_signatures_break_nobody(self, called, fine):
+        checks = self.checks(called, fine)
+        assert {name: check.status for name, check in checks.items()} == dict.fromkeys(
+            ["serving_default", "classify", "regress"], PASSED
+        )
+
+    @pytest.mark.parametrize(
+        ("side", "name", "about", "told"),
+        [
+            ("inputs", "carrier", None, "no longer takes 'carrier'"),
+            ("inputs", "origin", {"dtype": "DT_STRING"}, "wants 'origin', which they do not send"),
+            ("inputs", "distance", {"dtype": "DT_INT64"}, "takes 'distance' as DT_INT64 [n], not"),
+            ("outputs", "score", None, "no longer answers 'score'"),
+            ("outputs", "score", {"dtype": "DT_DOUBLE"}, "answers 'score' as DT_DOUBLE [n], not"),
+        ],
+    )
+    def test_what_breaks_a_client_is_refused_by_name(self, called, fine, side, name, about, told):
+        now = json.loads(json.dumps(called))
+        held = now["serving_default"][side]
+        if about is None:
+            del held[name]
+        else:
+            held[name] = {**held.get(name, {"tensor_shape": {"dim": [{"size": "-1"}]}}), **about}
+        check = self.checks(now, fine)["serving_default"]
+        assert check.status is FAILED
+        assert told in check.message
+        assert "serving.name" in check.message
+
+    def test_another_shape_breaks_clients(self, called, fine):
+        now = json.loads(json.dumps(called))
+        score = now["serving_default"]["outputs"]["score"]
+        score["tensor_shape"]["dim"].append({"size": "1"})
+        check = self.checks(now, fine)["serving_default"]
+        assert "answers 'score' as DT_FLOAT [n, 1], not as DT_FLOAT [n]" in check.message
+
+    def test_what_is_added_is_told_and_breaks_nobody(self, called, fine):
+        now = json.loads(json.dumps(called))
+        now["serving_default"]["outputs"]["spread"] = {"dtype": "DT_FLOAT"}
+        now["explain"] = now["serving_default"]
+        checks = self.checks(now, fine)
+        assert checks["serving_default"].status is Status.WARNED
+        assert "answers with spread in addition" in checks["serving_default"].message
+        assert checks["explain"].status is Status.WARNED
+
+    def test_the_gate_refuses_a_candidate_that_lost_a_signature(self, house, fine):
+        model = candidates.candidate(candidates.plain, "plain")
+        verdict, _ = judge(house, model, fine)
+        assert told(verdict)["clients", "classify"] is FAILED
+        assert {check.name for check in verdict.offences} == {"clients"}
+        assert verdict.speaks_of["baseline"] == fine.digest
 
 
 def test_the_server_dies_when_we_are_killed(house, fine, tmp_path):
@@ -193,7 +328,7 @@ def test_the_server_dies_when_we_are_killed(house, fine, tmp_path):
         from components.validate_infra.sandbox import sandbox
         here = Path({str(tmp_path)!r})
         saved = Path({str(fine.file("saved_model"))!r})
-        with sandbox(saved, "doomed", here / "sandbox", here / "log") as candidate:
+        with sandbox(saved, "doomed", here / "sandbox", here / "log", 4000) as candidate:
             print(candidate.process.process.pid, flush=True)
             time.sleep(600)
     """
@@ -211,8 +346,8 @@ def asked(house, fine, tmp_path_factory):
     folder = tmp_path_factory.mktemp("asked", numbered=False)
     features = schema.inputs(schema.load(house.spec.schema_path))
     saved = fine.file("saved_model")
-    with sandbox(saved, NAME, folder / "shared", folder / "log") as candidate:
-        candidate.wait(120, 4000)
+    with sandbox(saved, NAME, folder / "shared", folder / "log", 4000) as candidate:
+        candidate.wait(120)
         rows = golden.questions(fine, features, [candidates.examples()])
 
         def ask(columns):
@@ -237,7 +372,8 @@ class TestTheQuestions:
         )
         assert (finite.status, parity.status) == (PASSED, FAILED)
         assert "1 of 44 answers" in parity.message
-        assert parity.values["request"] == rows.row(17)
+        assert parity.values["request"] == rows.sent(17)
+        assert json.loads(rows.sent(17))["inputs"]["carrier"] == [rows.row(17)["carrier"]]
 
     def test_an_offline_score_that_is_no_number_is_matched_by_none(self, asked):
         _, rows, ask = asked
@@ -289,16 +425,26 @@ class TestTheQuestions:
     )
     def test_a_signature_other_than_the_schemas_is_told(self, asked, features, problem):
         candidate, _, _ = asked
-        check = validate_infra._signature(candidate.server.metadata(NAME, 1), features, "score")
+        check = signatures.against_schema(candidate.server.metadata(NAME, 1), features)
         assert check.status is FAILED
         assert problem in check.message
 
     def test_a_model_without_serving_default_is_told(self, asked):
         candidate, _, _ = asked
-        signatures = dict(candidate.server.metadata(NAME, 1))
-        del signatures["serving_default"]
-        check = validate_infra._signature(signatures, candidates.FEATURES, "score")
-        assert "answers without 'score'" in check.message
+        there = dict(candidate.server.metadata(NAME, 1))
+        del there["serving_default"]
+        check = signatures.against_schema(there, candidates.FEATURES)
+        assert "has no signature 'serving_default', only classify, regress" in check.message
+
+    def test_what_the_offending_rows_share_is_told(self, asked):
+        _, rows, _ = asked
+        numbers = np.arange(len(rows))
+        without = rows.columns["carrier"] == ""
+        assert rows.in_common(without) == "each where 'carrier' is missing"
+        assert rows.in_common(numbers == 42) == ""  # others lack it too
+        assert rows.in_common(numbers == 43) == "each where 'carrier' is unheard-of"
+        assert rows.in_common(numbers % 7 == 3) == "each where 'distance' is missing"
+        assert rows.in_common(numbers < 20) == ""
 
 
 class TestLatency:
@@ -336,7 +482,8 @@ class TestLatency:
             latency.measure(name, of, 1e9, iter(()).__next__)
             for name, of in (("gRPC", fast), ("REST", slow))
         ]
-        bins = latency.evidence(timed)["latency_histogram"]
+        bins = latency.evidence(timed, 100.0)["latency_histogram"]
         assert sum(row["gRPC"] for row in bins) == sum(row["REST"] for row in bins) == 100
-        assert bins[0] == {"up to ms": 1.0, "gRPC": 100, "REST": 0}
-        assert bins[-1] == {"up to ms": 1024.0, "gRPC": 0, "REST": 100}
+        assert bins[0] == {"up to ms": 1.0, "gRPC": 100, "REST": 0, "within budget": True}
+        assert bins[-1] == {"up to ms": 1024.0, "gRPC": 0, "REST": 100, "within budget": False}
+        assert [row["within budget"] for row in bins if row["up to ms"] == 100.0] == [True]

@@ -128,8 +128,8 @@ class House:
         about |= {f"examples/{e.manifest.span}": e.digest for e in examples}
         return self._judge("evaluate", "model", span, about, model.digest)
 
-    def validate_infra(self, what, span, model, examples) -> store.Artifact:
-        about = {"model": model.digest}
+    def validate_infra(self, what, span, model, baseline, examples) -> store.Artifact:
+        about = {"model": model.digest, "baseline": baseline.digest if baseline else NO_BASELINE}
         return self._judge("validate_infra", "infra", span, about, model.digest)
 
     def _make(self, kind: str, span: str, inputs: dict[str, str], file: str) -> store.Artifact:

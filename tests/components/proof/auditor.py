@@ -179,8 +179,8 @@ class Auditor:
         model, asked = line["model"], self.runs[line["run"]].files["pipelines/tiny/pipeline.yaml"]
         never(("train", model) not in self._on, f"{who} is of a model that nobody trained")
         self.may_train(self._on["train", model][-1])
-        for gate, subject in {"model": (model, against, asked), "infra": (model, asked)}.items():
-            said = self._latest.get((gate, *subject), set())
+        for gate in ("model", "infra"):
+            said = self._latest.get((gate, model, against, asked), set())
             never(
                 True not in said, f"{who} is released, and the {gate} gate said {said or 'nothing'}"
             )

@@ -113,12 +113,13 @@ class AuditedHouse(House):
         self._heard("model", (model.digest, against, what.files[YAML]), made, on)
         return made
 
-    def validate_infra(self, what, span, model, examples) -> Artifact:
-        about = {"model": model.digest}
+    def validate_infra(self, what, span, model, baseline, examples) -> Artifact:
+        called = baseline.digest if baseline else NO_BASELINE
+        about = {"model": model.digest, "baseline": called}
         made = self._gate(
             "validate_infra", "infra", span, about, {**about, "asked": what.files[YAML]}
         )
-        self._heard("infra", (model.digest, what.files[YAML]), made)
+        self._heard("infra", (model.digest, called, what.files[YAML]), made)
         return made
 
     def _read(self, examples: Artifact) -> str:
