@@ -13,7 +13,7 @@ export UV_HTTP_TIMEOUT ?= 300
 unexport PYTHONDONTWRITEBYTECODE PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs test lint bench bench-gates bench-judge
+.PHONY: help up down status logs test lint bench bench-gates bench-judge bench-mutants
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -49,6 +49,9 @@ bench-gates: $(STAMP) ## how often the data gate is right, on dated tables and f
 
 bench-judge: $(STAMP) ## how often the model gate is right, where noise or a regression is known
 	@$(BIN)/python -m benchmarks.judge
+
+bench-mutants: $(STAMP) ## broken candidates at the gates, and honest ones: which is refused by which
+	@$(BIN)/python -m benchmarks.mutants
 
 # What runs is asked and stopped with what is installed: a newer uv.lock waits for `make up`.
 $(BIN)/sluice:

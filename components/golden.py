@@ -67,14 +67,12 @@ class Golden:
         return told
 
 
-def questions(model: Artifact, features: Sequence[Feature], examples: Sequence[Artifact]) -> Golden:
-    """Return rows taken evenly from the examples, and what the model says of them offline.
+def questions(features: Sequence[Feature], examples: Sequence[Artifact]) -> Golden:
+    """Return rows taken evenly from the examples, whose offline scores are not known yet (NaN).
 
     After the real rows come two a column: one where it is missing, one where it is unheard-of.
-    Raises SluiceError when the model does not load into this process.
     """
     import pandas as pd
-    import tensorflow as tf
 
     names = [feature.name for feature in features]
     files = [of_span.file("examples.parquet") for of_span in examples]
@@ -86,11 +84,22 @@ def questions(model: Artifact, features: Sequence[Feature], examples: Sequence[A
         odd[feature.name][2 * n] = MISSING[feature.dtype]
         odd[feature.name][2 * n + 1] = UNKNOWN[feature.dtype]
     rows = {name: np.concatenate([values, odd[name]]) for name, values in asked.items()}
+    return Golden(rows, np.full(len(next(iter(rows.values()))), np.nan))
+
+
+def answered(asked: Golden, model: Artifact) -> Golden:
+    """Return the same questions with what the model says of them offline.
+
+    Raises SluiceError when the model does not load into this process.
+    """
+    import pandas as pd
+    import tensorflow as tf
+
     # A GPU would round the factors of its products to 10 bits, and differ in the fourth digit.
     rounded = tf.config.experimental.tensor_float_32_execution_enabled()
     tf.config.experimental.enable_tensor_float_32_execution(False)
     try:
-        return Golden(rows, scoring.load(model).scores(pd.DataFrame(rows)))
+        return Golden(asked.columns, scoring.load(model).scores(pd.DataFrame(asked.columns)))
     finally:
         tf.config.experimental.enable_tensor_float_32_execution(rounded)
 

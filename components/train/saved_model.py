@@ -59,7 +59,18 @@ def export(
 
     `classes`: what each score is of, where the task is multiclass.
     """
-    served = Served(preprocessing, net)
+    write(Served(preprocessing, net), features, folder, examples, task, classes)
+
+
+def write(
+    served: Served,
+    features: list[Feature],
+    folder: Path,
+    examples: pd.DataFrame,
+    task: Task = "binary",
+    classes: Sequence[str | int] = (),
+) -> None:
+    """Write what is to be served, in all its signatures, as `export` does."""
     signatures = _signatures(served, features, task, [str(name) for name in classes])
     methods = [name for name in METHODS if name in signatures]
     tf.saved_model.save(served, str(folder), signatures=signatures)

@@ -14,7 +14,7 @@ from pydantic import JsonValue
 
 from components import answers, gates, schema
 from components.approval import NO_BASELINE
-from components.golden import Golden, questions
+from components.golden import Golden, answered, questions
 from components.schema import Feature
 from components.scoring import SAVED_MODEL
 from components.spec import Serving, Spec
@@ -112,7 +112,7 @@ def _looked(
             fits += signatures.against_baseline(told, baseline) if baseline else ()
             yield from fits
             if fits[0].status is Status.PASSED:  # it takes what it would be asked
-                yield from _asked(candidate, budget, questions(model, features, examples), evidence)
+                yield from _asked(candidate, budget, model, questions(features, examples), evidence)
         except (ServerUnreachable, answers.Silence) as error:
             raise _silent(candidate, error) from error
         finally:
@@ -155,18 +155,23 @@ def _loaded(candidate: Sandbox, saved_model: Path) -> Iterator[Check]:
 
 
 def _asked(
-    candidate: Sandbox, budget: Serving, golden: Golden, evidence: Evidence
+    candidate: Sandbox, budget: Serving, model: Artifact, asked: Golden, evidence: Evidence
 ) -> Iterator[Check]:
     """Yield the checks on answers, latency and memory; leave the figures in `evidence`."""
+    asks = {
+        protocol: partial(predict, budget.name, version=VERSION)
+        for protocol, predict in candidate.protocols.items()
+    }
+    first = {protocol: answers.ask_all(ask, asked, BATCH) for protocol, ask in asks.items()}
+    golden = answered(asked, model)  # after the server: of one that hangs we should not see the end
     whole = next((n for n in range(len(golden)) if None not in golden.row(n).values()), 0)
     evidence["golden"] = {"score": float(golden.scores[whole]), "row": golden.row(whole)}
-    patience_s = 10 + 2 * len(golden) * budget.latency_ms / 1000  # no need to wait for the hopeless
+    patience_s = 10 + len(golden) * budget.latency_ms / 1000  # no need to wait for the hopeless
     timed = []
-    for protocol, predict in candidate.protocols.items():
-        ask = partial(predict, budget.name, version=VERSION)
+    for protocol, ask in asks.items():
         several, one = f"{protocol}, {BATCH} rows", f"{protocol}, one row"
         together = answers.ask_all(ask, golden, BATCH)
-        same = answers.repeatable(several, together, answers.ask_all(ask, golden, BATCH), golden)
+        same = answers.repeatable(several, first[protocol], together, golden)
         yield same
         yield from answers.compare(several, together, golden)
         one_by_one = partial(answers.ask_all, ask, golden, 1, patience_s)

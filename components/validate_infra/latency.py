@@ -16,7 +16,7 @@ METHOD = (
     "One request at a time, each of one row, timed from before the client encodes it until it has "
     "decoded the answer, after all rows were asked once in batches. When the 99th percentile is "
     f"over the budget all rows are asked again, {ROUNDS} rounds at most, and the best round counts: "
-    "what else runs on the machine only ever adds."
+    "what else runs on the machine only ever adds. Where even the fastest tenth is over it, one will do."
 )
 
 
@@ -38,7 +38,7 @@ class Timed:
 def measure(protocol: str, first: Answers, budget_ms: float, again: Callable[[], Answers]) -> Timed:
     """Judge the 99th percentile of one-row requests; `again` asks all of them once more."""
     best, rounds = _ms(first), [_p99(_ms(first))]
-    while min(rounds) > budget_ms and len(rounds) < ROUNDS:
+    while min(rounds) > budget_ms >= _fastest(best) and len(rounds) < ROUNDS:
         asked = _ms(again())
         rounds.append(_p99(asked))
         best = min(best, asked, key=_p99)
@@ -96,6 +96,11 @@ def evidence(timed: Sequence[Timed], budget_ms: float) -> dict[str, JsonValue]:
 def _ms(answers: Answers) -> np.ndarray:
     milliseconds: np.ndarray = answers.seconds * 1000
     return milliseconds
+
+
+def _fastest(milliseconds: np.ndarray) -> float:
+    """Return what the fastest tenth of the requests keeps within."""
+    return float(np.percentile(milliseconds, 10))
 
 
 def _p99(milliseconds: np.ndarray) -> float:

@@ -192,7 +192,7 @@ def test_wrong_answers_slowness_and_size_are_each_named_with_figures(house, monk
     assert set(sent) == {"distance", "carrier"}
     slow = failed["latency", "REST"]
     assert slow.values["p99_ms"] > slow.values["p50_ms"] > 2
-    assert "best of 3 rounds" in slow.message
+    assert "REST: one row takes" in slow.message
     assert failed["memory", ""].values["resident_mb"] > 256
     assert told(verdict)["warm-up", ""] is Status.WARNED
     page = judged.file("verdict.html").read_text()
@@ -222,9 +222,7 @@ class TestOneThatFailsWhenAsked:
         monkeypatch.setattr(module, "ANSWERS_WITHIN_S", 5.0)
         monkeypatch.setattr(golden, "REAL_ROWS", 10)
         model = candidates.candidate(candidates.hanging_when_asked, "hanging when asked")
-        with monkeypatch.context() as patch:  # offline it would never end either
-            patch.setattr(validate_infra, "questions", without_scores)
-            verdict, _ = judge(house, model)
+        verdict, _ = judge(house, model)  # offline it would never end either
         (offence,) = verdict.offences
         assert (offence.name, offence.status) == ("hangs", FAILED)
         assert "alive, and without an answer to a request of 14 rows" in offence.message
@@ -253,12 +251,6 @@ class TestOneThatFailsWhenAsked:
         assert (offence.name, offence.status) == ("memory", FAILED)
         assert "while it was asked, and was stopped; the budget is 450 MB" in offence.message
         assert "resident memory over time" in judged.file("verdict.html").read_text()
-
-
-def without_scores(model, features, examples) -> golden.Golden:
-    """Return the questions to a model that cannot be asked offline."""
-    fine_one = candidates.candidate(candidates.plain, "plain")
-    return golden.questions(fine_one, features, examples)
 
 
 class TestWhatClientsCall:
@@ -348,7 +340,7 @@ def asked(house, fine, tmp_path_factory):
     saved = fine.file("saved_model")
     with sandbox(saved, NAME, folder / "shared", folder / "log", 4000) as candidate:
         candidate.wait(120)
-        rows = golden.questions(fine, features, [candidates.examples()])
+        rows = golden.answered(golden.questions(features, [candidates.examples()]), fine)
 
         def ask(columns):
             return candidate.server.predict(NAME, columns, version=VERSION)
@@ -454,10 +446,12 @@ class TestLatency:
 
     def test_the_best_of_three_rounds_counts(self):
         first, *others = self.rounds(90, 80, 9)
+        for of in (first, *others):
+            of.seconds[:20] = 0.001  # some were fast: it is the machine that was busy
         timed = latency.measure("REST", first, 10, iter(others).__next__)
         assert timed.check.status is PASSED
         assert timed.rounds == pytest.approx((90, 80, 9))
-        assert timed.milliseconds[0] == pytest.approx(9)
+        assert timed.milliseconds[-1] == pytest.approx(9)
 
     def test_no_round_is_made_once_the_budget_is_kept(self):
         (first,) = self.rounds(10)
@@ -465,9 +459,16 @@ class TestLatency:
 
     def test_three_slow_rounds_are_enough(self):
         first, *others = self.rounds(30, 20, 11, 1)
+        for of in (first, *others):
+            of.seconds[:20] = 0.001
         timed = latency.measure("gRPC", first, 10, iter(others).__next__)
         assert timed.check.status is FAILED
         assert "gRPC: one row takes 11.0 ms" in timed.check.message
+
+    def test_one_round_is_enough_where_no_request_is_fast(self):
+        (first,) = self.rounds(11)
+        timed = latency.measure("gRPC", first, 10, iter(()).__next__)
+        assert timed.check.status is FAILED
 
     def test_one_slow_answer_in_a_hundred_is_seen(self):
         seconds = np.full(300, 0.001)

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from components import home, pipelines, scoring, spans
+from components.spec import Spec
 from components.store import Artifact
 from demo import feed
 
@@ -20,11 +21,14 @@ JUDGES = spans.between("2013-01-24", "2013-01-27")
 
 @dataclass
 class Flights:
-    """The model, and the labelled examples of the days that judge it."""
+    """The model, and the labelled examples of the days that judge it; `home`: the house of them all."""
 
     model: Artifact
     scorer: scoring.Scorer
     examples: pd.DataFrame
+    home: Path
+    spec: Spec
+    taken_in: dict[str, Artifact]
 
 
 @pytest.fixture(scope="session")
@@ -51,4 +55,4 @@ def flights(tmp_path_factory) -> Flights:
         judges = [pd.read_parquet(taken_in[day].file("examples.parquet")) for day in JUDGES]
         examples = pd.concat(judges, ignore_index=True)
         labelled = examples[examples[what.label].notna()].reset_index(drop=True)
-        return Flights(model, scoring.load(model), labelled)
+        return Flights(model, scoring.load(model), labelled, folder, what, taken_in)
