@@ -158,7 +158,11 @@ def _check(
             str(wanted[row]) if np.isfinite(wanted[row]) else "a number; nor is it one offline"
         )
         # Texts, since JSON knows no NaN.
-        values = {"expected": belongs, "answered": str(answered[row]), "request": golden.sent(row)}
+        values = {
+            "expected": belongs,
+            "answered": f"{answered[row]:.6g}",
+            "request": golden.sent(row),
+        }
     return Check(
         name=name,
         status=FAILED if many else PASSED,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 from components import scoring
 from components.columns import MISSING, columns
 from components.schema import Feature
+from components.spec import MASK
 from components.store import Artifact
 
 REAL_ROWS = 256
@@ -25,11 +26,13 @@ Columns = dict[str, np.ndarray]
 class Golden:
     """Rows as a client sends them, by column, each of shape [n], with their offline scores.
 
-    `scores`: float32 [n], or [n, classes].
+    `scores`: float32 [n], or [n, classes]; `hidden`: columns whose values are shown to nobody; the
+    last row has none of them.
     """
 
     columns: Columns
     scores: np.ndarray
+    hidden: Collection[str] = ()
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -49,8 +52,15 @@ class Golden:
     def sent(self, n: int) -> str:
         """Return one row as a client sends it over REST, a column a line."""
         rows = {name: json.dumps(held[n : n + 1].tolist()) for name, held in self.columns.items()}
+        rows |= dict.fromkeys(self.hidden, f'["{MASK}"]')
         told = ",\n  ".join(f"{json.dumps(name)}: {row}" for name, row in rows.items())
         return f'{{"inputs": {{\n  {told}\n}}}}'
+
+    def presentable(self) -> int:
+        """Return the number of a row that may be shown, with as little missing as can be."""
+        if self.hidden:
+            return len(self) - 1
+        return next((n for n in range(len(self)) if None not in self.row(n).values()), 0)
 
     def in_common(self, rows: np.ndarray) -> str:
         """Return what sets these rows (bool [n]) apart: a column missing, or unheard-of; "" if nothing.
@@ -67,7 +77,9 @@ class Golden:
         return told
 
 
-def questions(features: Sequence[Feature], examples: Sequence[Artifact]) -> Golden:
+def questions(
+    features: Sequence[Feature], examples: Sequence[Artifact], hidden: Collection[str] = ()
+) -> Golden:
     """Return rows taken evenly from the examples, whose offline scores are not known yet (NaN).
 
     After the real rows come two a column: one where it is missing, one where it is unheard-of.
@@ -79,12 +91,17 @@ def questions(features: Sequence[Feature], examples: Sequence[Artifact]) -> Gold
     real = pd.concat([pd.read_parquet(file, columns=names) for file in files], ignore_index=True)
     picked = np.unique(np.linspace(0, len(real) - 1, REAL_ROWS).astype(int))
     asked = columns(real.iloc[picked], features)
-    odd = {name: np.resize(values, 2 * len(features)) for name, values in asked.items()}
+    kept_back = [feature for feature in features if feature.name in hidden]
+    count = 2 * len(features) + bool(kept_back)
+    odd = {name: np.resize(values, count) for name, values in asked.items()}
     for n, feature in enumerate(features):
         odd[feature.name][2 * n] = MISSING[feature.dtype]
         odd[feature.name][2 * n + 1] = UNKNOWN[feature.dtype]
+    for feature in kept_back:
+        odd[feature.name][-1] = MISSING[feature.dtype]
     rows = {name: np.concatenate([values, odd[name]]) for name, values in asked.items()}
-    return Golden(rows, np.full(len(next(iter(rows.values()))), np.nan))
+    unknown = np.full(len(next(iter(rows.values()))), np.nan)
+    return Golden(rows, unknown, [feature.name for feature in kept_back])
 
 
 def answered(asked: Golden, model: Artifact) -> Golden:
@@ -99,7 +116,8 @@ def answered(asked: Golden, model: Artifact) -> Golden:
     rounded = tf.config.experimental.tensor_float_32_execution_enabled()
     tf.config.experimental.enable_tensor_float_32_execution(False)
     try:
-        return Golden(asked.columns, scoring.load(model).scores(pd.DataFrame(asked.columns)))
+        scores = scoring.load(model).scores(pd.DataFrame(asked.columns))
+        return Golden(asked.columns, scores, asked.hidden)
     finally:
         tf.config.experimental.enable_tensor_float_32_execution(rounded)
 

@@ -53,9 +53,8 @@ def validate_infra(
         checks: list[Check] = []
         evidence: Evidence = {}
         try:
-            for check in _looked(
-                spec.serving, model, baseline, features, examples, draft, evidence
-            ):
+            asked = questions(features, examples, spec.data_gate.sensitive)
+            for check in _looked(spec.serving, model, baseline, features, asked, draft, evidence):
                 checks.append(check)
         except ServerTrouble as trouble:
             told = Check(
@@ -85,7 +84,12 @@ def validate_infra(
         spec.name,
         span,
         inputs={**about, **rows},
-        parameters={"budget": spec.serving.model_dump(), "inputs": inputs, "server": chosen()},
+        parameters={
+            "budget": spec.serving.model_dump(),
+            "inputs": inputs,
+            "sensitive": sorted(spec.data_gate.sensitive),
+            "server": chosen(),
+        },
         look=look,
     )
 
@@ -95,7 +99,7 @@ def _looked(
     model: Artifact,
     baseline: Artifact | None,
     features: Sequence[Feature],
-    examples: Sequence[Artifact],
+    asked: Golden,
     draft: Draft,
     evidence: Evidence,
 ) -> Iterator[Check]:
@@ -112,7 +116,7 @@ def _looked(
             fits += signatures.against_baseline(told, baseline) if baseline else ()
             yield from fits
             if fits[0].status is Status.PASSED:  # it takes what it would be asked
-                yield from _asked(candidate, budget, model, questions(features, examples), evidence)
+                yield from _asked(candidate, budget, model, asked, evidence)
         except (ServerUnreachable, answers.Silence) as error:
             raise _silent(candidate, error) from error
         finally:
@@ -164,8 +168,8 @@ def _asked(
     }
     first = {protocol: answers.ask_all(ask, asked, BATCH) for protocol, ask in asks.items()}
     golden = answered(asked, model)  # after the server: of one that hangs we should not see the end
-    whole = next((n for n in range(len(golden)) if None not in golden.row(n).values()), 0)
-    evidence["golden"] = {"score": float(golden.scores[whole]), "row": golden.row(whole)}
+    shown = golden.presentable()
+    evidence["golden"] = {"score": float(golden.scores[shown]), "row": golden.row(shown)}
     patience_s = 10 + len(golden) * budget.latency_ms / 1000  # no need to wait for the hopeless
     timed = []
     for protocol, ask in asks.items():

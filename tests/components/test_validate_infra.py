@@ -355,6 +355,14 @@ class TestTheQuestions:
         assert [rows.row(n)["distance"] for n in (40, 41)] == [None, pytest.approx(9.87e8)]
         assert [rows.row(n)["carrier"] for n in (42, 43)] == ["", "never seen before"]
 
+    def test_what_is_sensitive_is_neither_quoted_nor_kept(self, house):
+        rows = golden.questions(candidates.FEATURES, [candidates.examples()], ["carrier"])
+        shown = rows.presentable()
+        assert rows.row(shown)["carrier"] == ""
+        assert rows.row(shown)["distance"] is not None
+        assert json.loads(rows.sent(0))["inputs"]["carrier"] == ["•••"]
+        assert json.loads(rows.sent(0))["inputs"]["distance"] == [100.0]
+
     def test_an_answer_off_by_more_than_the_tolerance_is_found(self, asked):
         _, rows, ask = asked
         off = rows.scores.copy()
