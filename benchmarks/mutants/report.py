@@ -61,7 +61,7 @@ def who(outcome: Outcome) -> str:
 
 
 def named(outcome: Outcome) -> str:
-    """Return the check that refused it first, and what that says; of a servable, the infra gate's."""
+    """Return the check that refused it first, and its words; of a fault of serving, each gate's."""
     if outcome.crashed:
         return outcome.crashed
     told = []
@@ -70,7 +70,8 @@ def named(outcome: Outcome) -> str:
         what = f"`{first.name}{' ' if first.subject else ''}{first.subject}`"
         words = " ".join((first.message or verdict.reason).split()).replace("|", "\\|")
         also = f" (and {len(verdict.offences) - 1} more)" if len(verdict.offences) > 1 else ""
-        told.append(f"{verdict.gate}: {what} {_short(words)}{also}")
+        gate = f"{verdict.gate}: " if outcome.mutant.serves else ""
+        told.append(f"{gate}{what} {_short(words)}{also}")
     return "; ".join(told)
 
 

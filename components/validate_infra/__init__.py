@@ -79,6 +79,7 @@ def validate_infra(
 
     rows = {f"examples/{e.manifest.span}": e.digest for e in examples}
     inputs: dict[str, JsonValue] = {feature.name: feature.dtype for feature in features}
+    sensitive: list[JsonValue] = [*sorted(spec.data_gate.sensitive)]
     return gates.judge(
         "validate_infra",
         spec.name,
@@ -87,7 +88,7 @@ def validate_infra(
         parameters={
             "budget": spec.serving.model_dump(),
             "inputs": inputs,
-            "sensitive": sorted(spec.data_gate.sensitive),
+            "sensitive": sensitive,
             "server": chosen(),
         },
         look=look,
