@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from pydantic import JsonValue
 
+from components import scoring
 from components.golden import Columns, Golden
 from components.verdict import Check, Status
 from serving.client import Prediction, ServerRefused, ServerUnreachable
 
-TOLERANCE = 1e-5  # absolute: scores are probabilities
-OUTPUT = "score"
+TOLERANCE = 1e-5  # absolute up to 1, as of probabilities; of a larger number, its share
 FAILED, PASSED = Status.FAILED, Status.PASSED
 
 Ask = Callable[[Columns], Prediction]
@@ -31,7 +31,7 @@ class Silence(Exception):
 
 @dataclass(frozen=True)
 class Answers:
-    """`scores` [n], NaN where refused; `seconds` a request; `refused`: row → why."""
+    """`scores` [n] or [n, classes], NaN where refused; `seconds` a request; `refused`: row → why."""
 
     scores: np.ndarray
     seconds: np.ndarray
@@ -45,40 +45,42 @@ def ask_all(ask: Ask, golden: Golden, size: int, patience_s: float = math.inf) -
     when a request is not answered at all.
     """
     begun = time.perf_counter()
-    scores: list[np.ndarray] = []
+    scores: list[np.ndarray | None] = []
     seconds: list[float] = []
     refused: dict[int, str] = {}
     for n, batch in enumerate(golden.batches(size)):
         rows = len(next(iter(batch.values())))
         started = time.perf_counter()
         if started - begun > patience_s:
-            scores.append(np.full(len(golden) - n * size, np.nan))
             refused[n * size] = f"not asked, since the rows before it took over {patience_s:.0f} s"
             break
         try:
             scores.append(_scores(ask(batch), rows))
         except ServerRefused as error:
-            scores.append(np.full(rows, np.nan))
+            scores.append(None)
             refused[n * size] = str(error)
         except ServerUnreachable as error:
             raise Silence(golden.sent(n * size), rows, error) from error
         seconds.append(time.perf_counter() - started)
-    return Answers(np.concatenate(scores), np.array(seconds), refused)
+    return Answers(_joined(scores, golden, size), np.array(seconds), refused)
+
+
+def _joined(scores: Sequence[np.ndarray | None], golden: Golden, size: int) -> np.ndarray:
+    """Return the answers to all rows, NaN where there is none."""
+    width = next((one.shape[1:] for one in scores if one is not None), golden.scores.shape[1:])
+    joined = np.full((len(golden), *width), np.nan)
+    for n, one in enumerate(scores):
+        if one is not None:
+            joined[n * size : n * size + len(one)] = one
+    return joined
 
 
 def compare(subject: str, given: Answers, golden: Golden) -> list[Check]:
     """Return the checks that all was answered, with numbers, and with the offline ones."""
-    if given.refused:
-        row, words = next(iter(given.refused.items()))
-        told = f"{subject}: {len(given.refused)} requests without an answer, the first: {words}"
-        about = {
-            "expected": str(golden.scores[row]),
-            "answered": words,
-            "request": golden.sent(row),
-        }
-        return [Check(name="answers", status=FAILED, subject=subject, message=told, values=about)]
-    off = np.abs(given.scores - golden.scores)
-    infinite = ~np.isfinite(given.scores)
+    if given.refused or given.scores.shape != golden.scores.shape:
+        return [unanswered(subject, given, golden)]
+    off = furthest(given.scores, golden.scores)
+    infinite = ~_finite(given.scores)
     wrong = ~infinite & ~(off <= TOLERANCE)
     largest = off[np.isfinite(off)].max(initial=0)
     return [
@@ -101,6 +103,18 @@ def compare(subject: str, given: Answers, golden: Golden) -> list[Check]:
             about=(golden, golden.scores, given.scores),
         ),
     ]
+
+
+def unanswered(subject: str, given: Answers, golden: Golden) -> Check:
+    """Return the failed check of answers that were refused, or are of another shape than offline."""
+    row, words = next(
+        iter(given.refused.items()),
+        (0, f"{list(given.scores.shape)} scores where {list(golden.scores.shape)} belong"),
+    )
+    many = max(len(given.refused), 1)
+    told = f"{subject}: {many} requests without an answer, the first: {words}"
+    about: dict[str, JsonValue] = {"answered": words, "request": golden.sent(row)}
+    return Check(name="answers", status=FAILED, subject=subject, message=told, values=about)
 
 
 def repeatable(subject: str, first: Answers, again: Answers, golden: Golden) -> Check:
@@ -129,10 +143,25 @@ def independent(subject: str, alone: Answers, together: Answers, golden: Golden)
     )
 
 
+def furthest(given: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Return how far the answer to each row is from the known one, [n]: of a large one, its share."""
+    off = np.abs(given - known) / np.maximum(np.abs(known), 1)
+    farthest: np.ndarray = off.reshape(len(known), -1).max(axis=1)
+    return farthest
+
+
+def _finite(scores: np.ndarray) -> np.ndarray:
+    """Say of each row, bool [n], whether all that it was answered are numbers."""
+    finite: np.ndarray = np.isfinite(scores).reshape(len(scores), -1).all(axis=1)
+    return finite
+
+
 def _differ(one: Answers, other: Answers) -> np.ndarray:
     """Say of each row, bool [n], whether both answered it with a number, and not the same."""
-    both = np.isfinite(one.scores) & np.isfinite(other.scores)
-    return both & ~(np.abs(one.scores - other.scores) <= TOLERANCE)
+    if one.scores.shape != other.scores.shape:
+        return np.zeros(len(one.scores), bool)  # told by `compare`
+    both = _finite(one.scores) & _finite(other.scores)
+    return both & ~(furthest(one.scores, other.scores) <= TOLERANCE)
 
 
 def _check(
@@ -154,13 +183,13 @@ def _check(
         shared = golden.in_common(offends)
         message = f"{subject}: {many} of {len(golden)} answers {problem}"
         message += f", {shared}" if shared else ""
-        belongs = (
-            str(wanted[row]) if np.isfinite(wanted[row]) else "a number; nor is it one offline"
-        )
+        belongs = "a number; nor is it one offline"
+        if np.isfinite(wanted[row]).all():
+            belongs = _short(wanted[row])
         # Texts, since JSON knows no NaN.
         values = {
             "expected": belongs,
-            "answered": f"{answered[row]:.6g}",
+            "answered": _short(answered[row]),
             "request": golden.sent(row),
         }
     return Check(
@@ -174,10 +203,14 @@ def _check(
     )
 
 
+def _short(scores: np.ndarray) -> str:
+    return ", ".join(f"{score:.6g}" for score in np.atleast_1d(scores))
+
+
 def _scores(answer: Prediction, rows: int) -> np.ndarray:
-    """Return the scores [rows] in an answer; raise ServerRefused for any other shape or name."""
-    given = answer.outputs.get(OUTPUT)
-    if given is None or given.size != rows:
+    """Return the scores in an answer, [rows] or [rows, classes]; raise ServerRefused for any other."""
+    given = scoring.of(answer.outputs)
+    if given is None or given.ndim == 0 or len(given) != rows:
         told = {name: list(values.shape) for name, values in answer.outputs.items()}
-        raise ServerRefused(f"answered {rows} rows with {told}, not with {OUTPUT!r} of [{rows}]")
-    return given.reshape(rows).astype(float)
+        raise ServerRefused(f"answered {rows} rows with {told}, not with scores of [{rows}]")
+    return given.astype(float)

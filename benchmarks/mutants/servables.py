@@ -15,10 +15,12 @@ from benchmarks.mutants.mutant import MUTANTS, Mutant
 from components.columns import MISSING
 from components.scoring import SAVED_MODEL
 from components.store import Artifact
+from components.train import saved_model
 from components.train.preprocessing import Preprocessing
 from components.train.saved_model import Served
 
 KIND = "serving"
+DEFAULT = "serving_default"
 WARM_UP = Path("assets.extra") / "tf_serving_warmup_requests"
 
 Raw = dict[str, Any]
@@ -29,7 +31,7 @@ def resaved(
     answer: Callable[[Any, Raw], Raw],
     ground: Ground,
     *,
-    signature: str = "serving_default",
+    signature: str = DEFAULT,
     takes: Callable[[Raw], Raw] = dict,
 ) -> Artifact:
     """Return the sound model with one signature, `answer(score, raw)` of what it `takes`."""
@@ -54,8 +56,13 @@ def resaved(
     def write(folder: Path) -> None:
         shutil.rmtree(folder / SAVED_MODEL)
         traced = tf.function(call, autograph=False).get_concrete_function(**takes(specs))
+        others = saved_model.signatures(served, ground.constants.features)
+        del others[DEFAULT]
         served.extra = getattr(answer, "state", None)
-        tf.saved_model.save(served, str(folder / SAVED_MODEL), signatures={signature: traced})
+        whole = {} if answer is plain and signature == DEFAULT and takes is dict else others
+        tf.saved_model.save(
+            served, str(folder / SAVED_MODEL), signatures={**whole, signature: traced}
+        )
 
     return ground.artifact(name, write)
 

@@ -71,16 +71,20 @@ def write(
     classes: Sequence[str | int] = (),
 ) -> None:
     """Write what is to be served, in all its signatures, as `export` does."""
-    signatures = _signatures(served, features, task, [str(name) for name in classes])
-    methods = [name for name in METHODS if name in signatures]
-    tf.saved_model.save(served, str(folder), signatures=signatures)
+    called = signatures(served, features, task, [str(name) for name in classes])
+    methods = [name for name in METHODS if name in called]
+    tf.saved_model.save(served, str(folder), signatures=called)
     _name_methods(folder, methods)
     _write_warmup(folder / WARMUP, features, examples, methods)
 
 
-def _signatures(
-    served: Served, features: list[Feature], task: Task, names: Sequence[str]
+def signatures(
+    served: Served,
+    features: list[Feature],
+    task: Task = "binary",
+    names: Sequence[str] = (),
 ) -> dict[str, Any]:
+    """Return what a server may call, by name: concrete functions of the model."""
     dtypes = {f.name: tf.as_dtype(f.dtype) for f in features}
     parse = {
         name: tf.io.FixedLenFeature([], dtype, default_value=MISSING[dtype.name])

@@ -16,7 +16,7 @@ from components import answers, gates, schema
 from components.approval import NO_BASELINE
 from components.golden import Golden, answered, questions
 from components.schema import Feature
-from components.scoring import SAVED_MODEL
+from components.scoring import OUTPUTS, SAVED_MODEL
 from components.spec import Serving, Spec
 from components.store import Artifact, Draft
 from components.validate_infra import latency, signatures
@@ -54,7 +54,7 @@ def validate_infra(
         evidence: Evidence = {}
         try:
             asked = questions(features, examples, spec.data_gate.sensitive)
-            for check in _looked(spec.serving, model, baseline, features, asked, draft, evidence):
+            for check in _looked(spec, model, baseline, features, asked, draft, evidence):
                 checks.append(check)
         except ServerTrouble as trouble:
             told = Check(
@@ -96,7 +96,7 @@ def validate_infra(
 
 
 def _looked(
-    budget: Serving,
+    spec: Spec,
     model: Artifact,
     baseline: Artifact | None,
     features: Sequence[Feature],
@@ -108,12 +108,13 @@ def _looked(
 
     Raises ServerTrouble when the server does not come up with the candidate or does not stay up.
     """
-    saved_model, folder, log = model.file(SAVED_MODEL), draft.folder / "sandbox", draft.folder / LOG
+    budget, saved_model = spec.serving, model.file(SAVED_MODEL)
+    folder, log = draft.folder / "sandbox", draft.folder / LOG
     with sandbox(saved_model, budget.name, folder, log, budget.memory_mb) as candidate:
         try:
             yield from _loaded(candidate, saved_model)
             told = candidate.server.metadata(budget.name, VERSION)
-            fits = [signatures.against_schema(told, features)]
+            fits = [signatures.against_schema(told, features, OUTPUTS[spec.task])]
             fits += signatures.against_baseline(told, baseline) if baseline else ()
             yield from fits
             if fits[0].status is Status.PASSED:  # it takes what it would be asked
@@ -168,9 +169,14 @@ def _asked(
         for protocol, predict in candidate.protocols.items()
     }
     first = {protocol: answers.ask_all(ask, asked, BATCH) for protocol, ask in asks.items()}
+    refused = {protocol: given for protocol, given in first.items() if given.refused}
+    for protocol, given in refused.items():
+        yield answers.unanswered(f"{protocol}, {BATCH} rows", given, asked)
+    if refused:
+        return
     golden = answered(asked, model)  # after the server: of one that hangs we should not see the end
     shown = golden.presentable()
-    evidence["golden"] = {"score": float(golden.scores[shown]), "row": golden.row(shown)}
+    evidence["golden"] = {"score": golden.scores[shown].tolist(), "row": golden.row(shown)}
     patience_s = 10 + len(golden) * budget.latency_ms / 1000  # no need to wait for the hopeless
     timed = []
     for protocol, ask in asks.items():

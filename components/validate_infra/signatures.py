@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from components.answers import OUTPUT
 from components.schema import Feature
 from components.scoring import SAVED_MODEL
 from components.store import Artifact
@@ -45,8 +44,10 @@ class Tensor:
 Tensors = Mapping[str, Tensor]
 
 
-def against_schema(signatures: Mapping[str, Any], features: Sequence[Feature]) -> Check:
-    """Return the check that the model takes what the schema lists, and answers with a score.
+def against_schema(
+    signatures: Mapping[str, Any], features: Sequence[Feature], output: str
+) -> Check:
+    """Return the check that the model takes what the schema lists, and answers with `output`.
 
     `signatures`: name → SignatureDef as JSON, as a model server tells them.
     """
@@ -63,16 +64,16 @@ def against_schema(signatures: Mapping[str, Any], features: Sequence[Feature]) -
     if DEFAULT not in signatures:
         there = ", ".join(sorted(signatures)) or "none"
         problems = [f"has no signature {DEFAULT!r}, only {there}"]
-    elif OUTPUT not in answered:
-        problems.append(f"answers without {OUTPUT!r}, with {', '.join(answered) or 'nothing'}")
-    elif answered[OUTPUT].dtype != DTYPES["float32"]:
-        problems.append(f"answers {OUTPUT!r} as {answered[OUTPUT].dtype}, not as DT_FLOAT")
+    elif output not in answered:
+        problems.append(f"answers without {output!r}, with {', '.join(answered) or 'nothing'}")
+    elif answered[output].dtype != DTYPES["float32"]:
+        problems.append(f"answers {output!r} as {answered[output].dtype}, not as DT_FLOAT")
     return Check(
         name="signature",
         status=Status.FAILED if problems else Status.PASSED,
         subject=DEFAULT,
         seen=f"{len(found)} inputs, {', '.join(answered) or 'no output'}",
-        expected=f"{len(wanted)} inputs as the schema lists them, {OUTPUT}",
+        expected=f"{len(wanted)} inputs as the schema lists them, {output}",
         message=f"the model {'; it '.join(sorted(problems))}" if problems else "",
     )
 

@@ -425,7 +425,7 @@ class TestTheQuestions:
     )
     def test_a_signature_other_than_the_schemas_is_told(self, asked, features, problem):
         candidate, _, _ = asked
-        check = signatures.against_schema(candidate.server.metadata(NAME, 1), features)
+        check = signatures.against_schema(candidate.server.metadata(NAME, 1), features, "score")
         assert check.status is FAILED
         assert problem in check.message
 
@@ -433,7 +433,7 @@ class TestTheQuestions:
         candidate, _, _ = asked
         there = dict(candidate.server.metadata(NAME, 1))
         del there["serving_default"]
-        check = signatures.against_schema(there, candidates.FEATURES)
+        check = signatures.against_schema(there, candidates.FEATURES, "score")
         assert "has no signature 'serving_default', only classify, regress" in check.message
 
     def test_what_the_offending_rows_share_is_told(self, asked):
