@@ -190,7 +190,9 @@ def _asked(
         if same.status is Status.PASSED:
             yield answers.independent(protocol, alone, together, golden)
         yield from answers.compare(one, alone, golden)
-        timed.append(latency.measure(protocol, alone, budget.latency_ms, one_by_one))
+        timed.append(
+            latency.measure(protocol, alone, budget.latency_ms, one_by_one, candidate.idle)
+        )
         yield timed[-1].check
         evidence |= latency.evidence(timed, budget.latency_ms)
     yield (memory := candidate.memory.check())

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import numpy as np
 from pydantic import JsonValue
 
 from components.scoring import SAVED_MODEL
@@ -81,6 +82,14 @@ class Sandbox:
             f"the server hangs: alive, and not serving it after {limit_s:g} s; its last words: "
             f"{self._told(last)}",
         )
+
+    def idle(self) -> np.ndarray:
+        """Return the seconds that requests take which ask nothing of the model, [100]."""
+        ends = [time.perf_counter()]
+        for _ in range(100):
+            self.server.versions(self.name)
+            ends.append(time.perf_counter())
+        return np.diff(ends)
 
     def check_alive(self, when: str, patience_s: float = 0) -> None:
         """Raise ServerTrouble if the server is dead, or is so within `patience_s`.

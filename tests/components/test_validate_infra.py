@@ -452,43 +452,58 @@ class TestLatency:
     def rounds(*each: float) -> list[Answers]:
         return [Answers(np.zeros(100), np.full(100, ms / 1000)) for ms in each]
 
+    @staticmethod
+    def idle() -> np.ndarray:
+        return np.full(100, 0.001)
+
+    def test_a_machine_too_busy_to_tell_is_no_fault_of_the_candidate(self):
+        (first,) = self.rounds(30)
+        timed = latency.measure("gRPC", first, 10, iter(()).__next__, lambda: np.full(100, 0.006))
+        assert timed.check.status is ERROR
+        assert (
+            "requests that ask nothing take 6.0 ms: the machine is too busy" in timed.check.message
+        )
+
     def test_the_best_of_three_rounds_counts(self):
         first, *others = self.rounds(90, 80, 9)
         for of in (first, *others):
             of.seconds[:20] = 0.001  # some were fast: it is the machine that was busy
-        timed = latency.measure("REST", first, 10, iter(others).__next__)
+        timed = latency.measure("REST", first, 10, iter(others).__next__, self.idle)
         assert timed.check.status is PASSED
         assert timed.rounds == pytest.approx((90, 80, 9))
         assert timed.milliseconds[-1] == pytest.approx(9)
 
     def test_no_round_is_made_once_the_budget_is_kept(self):
         (first,) = self.rounds(10)
-        assert latency.measure("REST", first, 10.01, iter(()).__next__).check.status is PASSED
+        assert (
+            latency.measure("REST", first, 10.01, iter(()).__next__, self.idle).check.status
+            is PASSED
+        )
 
     def test_three_slow_rounds_are_enough(self):
         first, *others = self.rounds(30, 20, 11, 1)
         for of in (first, *others):
             of.seconds[:20] = 0.001
-        timed = latency.measure("gRPC", first, 10, iter(others).__next__)
+        timed = latency.measure("gRPC", first, 10, iter(others).__next__, self.idle)
         assert timed.check.status is FAILED
         assert "gRPC: one row takes 11.0 ms" in timed.check.message
 
     def test_one_round_is_enough_where_no_request_is_fast(self):
         (first,) = self.rounds(11)
-        timed = latency.measure("gRPC", first, 10, iter(()).__next__)
+        timed = latency.measure("gRPC", first, 10, iter(()).__next__, self.idle)
         assert timed.check.status is FAILED
 
     def test_one_slow_answer_in_a_hundred_is_seen(self):
         seconds = np.full(300, 0.001)
         seconds[:4] = 0.5
         slow = Answers(seconds, seconds)
-        timed = latency.measure("REST", slow, 10, lambda: slow)
+        timed = latency.measure("REST", slow, 10, lambda: slow, self.idle)
         assert timed.check.status is FAILED
 
     def test_the_histogram_counts_every_request(self):
         fast, slow = self.rounds(0.7, 700)
         timed = [
-            latency.measure(name, of, 1e9, iter(()).__next__)
+            latency.measure(name, of, 1e9, iter(()).__next__, self.idle)
             for name, of in (("gRPC", fast), ("REST", slow))
         ]
         bins = latency.evidence(timed, 100.0)["latency_histogram"]
