@@ -164,7 +164,7 @@ def requests(features: list[Feature], frame: pd.DataFrame) -> Path:
     from components.train import saved_model
 
     path = home.var() / "served" / "flights" / DAY / "requests.tfrecord"
-    saved_model._write_warmup(path, features, frame)
+    saved_model._write_warmup(path, features, frame, list(saved_model.METHODS))
     return path
 
 
