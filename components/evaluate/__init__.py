@@ -21,6 +21,7 @@ from components.approval import EXAMPLES, NO_BASELINE
 from components.errors import SluiceError, near_miss
 from components.evaluate.answers import answers, finite
 from components.evaluate.changes import changes
+from components.evaluate.culprits import culprits_first
 from components.evaluate.curves import curves
 from components.evaluate.differences import differences
 from components.evaluate.measured import measure
@@ -136,7 +137,7 @@ def judge(
     baseline = judging.scores.get(BASELINE)
     about = (judging.task, judging.classes)
     asked = questions(thresholds, judging.slicings, judging.label, baseline, *about)
-    answered = answers(asked, measure(asked, judging, gate), gate)
+    answered = culprits_first(answers(asked, measure(asked, judging, gate), gate))
     bounds = [answer.bound for answer in answered if answer.bound]
     how = tfma_results.write(tfma_results.config(judging, bounds), judging, folder)
     figures = tfma_results.figures(folder)

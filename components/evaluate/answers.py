@@ -18,7 +18,6 @@ from components.verdict import Check, Status
 
 BUCKETED = {"auc": 1e-3}  # how far TFMA's figure may be from the exact one; the others are equal
 EQUAL = 1e-9
-BAD = (Status.ERROR, Status.FAILED)
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ class Answer:
         bound = _bound(self.question, self.measured.baseline)
         near = BUCKETED.get(bound.metric, EQUAL)
         beyond = bound.beyond(self.figure)
-        failed = self.check.status is Status.FAILED and not self.check.values["underpowered"]
+        failed = self.check.status is Status.FAILED and not self.underpowered
         return bound if (beyond > near if failed else beyond < -near) else None
 
     @property
@@ -68,18 +67,21 @@ class Answer:
         return self.measured.difference if compared else self.measured.candidate
 
     @property
-    def harm(self) -> float:
-        """Return by how many standard errors the bound is broken; what cannot be told is worst."""
-        harm = self.measured.harm
-        return harm if math.isfinite(harm) else math.inf
+    def underpowered(self) -> bool:
+        """Say whether the slice is too small to tell."""
+        return bool(self.check.values["underpowered"])
+
+    @property
+    def beyond(self) -> float:
+        """Return by how much the bound is broken, in the metric's unit; NaN where it cannot be told."""
+        return _bound(self.question, self.measured.baseline).beyond(self.figure)
 
 
 def answers(
     asked: Sequence[Question], measured: Sequence[Measured], gate: ModelGate
 ) -> list[Answer]:
-    """Return the answer to each question: what blocks first, the most credible harm at the head."""
-    found = [Answer(q, of, _check(q, of, gate)) for q, of in zip(asked, measured, strict=True)]
-    return sorted(found, key=lambda a: -a.harm if a.check.status in BAD else math.inf)
+    """Return the answer to each question, in their order."""
+    return [Answer(q, of, _check(q, of, gate)) for q, of in zip(asked, measured, strict=True)]
 
 
 def _bound(asks: Question, baseline: float) -> Bound:

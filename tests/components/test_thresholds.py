@@ -10,6 +10,7 @@ import pytest
 
 from components import metrics
 from components.evaluate.answers import Answer, answers
+from components.evaluate.culprits import culprits_first
 from components.evaluate.measured import Measured, measure
 from components.evaluate.population import BASELINE, CANDIDATE, Population, population
 from components.evaluate.slices import partition
@@ -151,11 +152,12 @@ def flights(count: int = 4000, noise: float = 0.3, seed: int = 1) -> dict[str, n
 
 
 def judged(thresholds: list[Threshold], of: dict, gate: ModelGate = GATE) -> list[Answer]:
-    columns = pd.DataFrame({"origin": of["origin"]})
+    columns = pd.DataFrame({name: of[name] for name in ("origin", "carrier") if name in of})
     models = {CANDIDATE: of["a"], BASELINE: of["b"]}
-    judging: Population = population(of["label"], models, columns, [("origin",)])
+    slicings = sorted({tuple(threshold.slice) for threshold in thresholds} - {()})
+    judging: Population = population(of["label"], models, columns, slicings)
     ask = questions(thresholds, judging.slicings, judging.label, judging.scores[BASELINE])
-    return answers(ask, measure(ask, judging, gate), gate)
+    return culprits_first(answers(ask, measure(ask, judging, gate), gate))
 
 
 def turned(scores: np.ndarray) -> np.ndarray:
@@ -209,6 +211,43 @@ def test_a_bad_candidate_for_one_airport_is_refused_with_that_airport_first():
     assert first.values["interval"][1] < 0 or first.values["interval"][0] > 0
     for told in ("origin=JFK", "baseline", "examples", "must be at most 0", "noise"):
         assert told in first.message
+
+
+PAIRS = [
+    Threshold(metric=metric, slice=columns, worse_by_at_most=0.01)
+    for metric in ("auc", "loss")
+    for columns in [(), ("carrier",), ("origin", "carrier"), ("origin",)]
+]
+
+
+def network(seed: int) -> dict[str, np.ndarray]:
+    """Return `flights` of five carriers, two of which fly nearly all from one airport."""
+    of = flights(12_000, seed=seed)
+    draw = np.random.default_rng(seed)
+    of["carrier"] = draw.choice(["AA", "DL", "UA"], len(of["label"])).astype(object)
+    home = draw.random(len(of["label"])) < 0.6
+    for airport, carrier in (("JFK", "B6"), ("EWR", "EV")):
+        of["carrier"] = np.where(home & (of["origin"] == airport), carrier, of["carrier"])
+    return of
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize(
+    ("at", "value"), [("origin", "JFK"), ("origin", "LGA"), ("carrier", "B6"), ("carrier", "AA")]
+)
+def test_the_first_named_is_the_slice_that_is_broken_and_no_wider_or_narrower_one(at, value, seed):
+    of = network(seed)
+    of["a"] = np.where(of[at] == value, turned(of["a"]), of["a"])
+    found = [a.check.subject for a in judged(PAIRS, of) if a.check.status is Status.FAILED]
+    assert found[0] == f"{at}={value}", found[:5]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_candidate_that_is_bad_everywhere_is_told_as_that(seed):
+    of = network(seed)
+    of["a"] = turned(of["a"])
+    found = [a.check.subject for a in judged(PAIRS, of) if a.check.status is Status.FAILED]
+    assert found[0] == "overall", found[:5]
 
 
 def test_a_regression_that_noise_explains_passes_and_says_so():
