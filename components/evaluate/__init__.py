@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from pydantic import JsonValue
 
-from components import gates, labels, scoring, store, transform
+from components import as_trained, gates, labels, scoring, store, transform
 from components.approval import EXAMPLES, NO_BASELINE
 from components.errors import SluiceError, near_miss
 from components.evaluate.answers import answers, finite
@@ -63,11 +63,12 @@ def evaluate(
         evidence: Evidence = {}
         try:
             rows, unlabelled = _labelled(spec, examples)
-            scores = {name: _scores(spec, name, m, rows) for name, m in models.items()}
+            scored = {name: _scores(spec, name, m, rows) for name, m in models.items()}
+            scores = {name: given for name, (given, _) in scored.items()}
             label = labels.encode(spec, rows[spec.label])
             judging = population(label, scores, rows, spec.slices, spec.task)
             found, evidence = judge(spec.thresholds, spec.model_gate, judging, result)
-            checks += found
+            checks += [*found, as_trained.check(model, scored[CANDIDATE][1])]
             evidence |= {"unlabelled": unlabelled, "spans": len(examples)}
             if spec.task == "binary":  # of classes and numbers nobody searches yet
                 weak = search(judging, rows, transform.load(model).features, spec.weak_slices)
@@ -196,7 +197,9 @@ def _labelled(spec: Spec, examples: Sequence[Artifact]) -> tuple[pd.DataFrame, i
     return rows[known].reset_index(drop=True), int((~known).sum())
 
 
-def _scores(spec: Spec, name: str, model: Artifact, rows: pd.DataFrame) -> np.ndarray:
+def _scores(
+    spec: Spec, name: str, model: Artifact, rows: pd.DataFrame
+) -> tuple[np.ndarray, scoring.Scorer]:
     who = f"the {name}, model {model.digest[:12]} of {model.manifest.span},"
     classes = model.manifest.parameters.get("classes", [])
     if spec.classes and classes != list(spec.classes):
@@ -205,7 +208,8 @@ def _scores(spec: Spec, name: str, model: Artifact, rows: pd.DataFrame) -> np.nd
             "answer cannot be compared: give the new classes a pipeline of their own"
         )
     try:
-        return scoring.load(model).scores(rows)
+        scorer = scoring.load(model)
+        return scorer.scores(rows), scorer
     except Exception as problem:
         raise SluiceError(f"{who} cannot score the examples: {problem}") from problem
 

@@ -3,6 +3,7 @@
 saved_model/     the net with its preprocessing inside (`saved_model.py` says which signatures)
 weights.npz      the net's weights, for a warm start
 constants.json   the preprocessing's constants
+as_trained.*     some rows, and what the net said of them, for the model gate to ask for again
 training.json    loss by epoch, the rows used, the rows left out for want of a label
 tensorboard/     the same figures as TensorBoard reads them, while it trains
 """
@@ -23,7 +24,7 @@ import pyarrow.parquet as pq
 import tensorflow as tf
 from pydantic import JsonValue
 
-from components import files, store
+from components import as_trained, files, store
 from components import transform as constants_of
 from components.columns import columns
 from components.errors import SluiceError
@@ -100,6 +101,10 @@ def _train(
     served.set_weights(net.get_weights())
     folder = draft.folder / SAVED_MODEL
     export(preprocessing, served, constants.features, folder, frame, spec.task, spec.classes)
+    again = as_trained.chosen(len(rows))
+    fed = preprocessing.split(*(tf.gather(m, again) for m in (rows.numbers, rows.indexes)))
+    kept = frame.iloc[again].drop(columns=spec.label)
+    as_trained.write(draft.folder, kept, network.score(served, fed).numpy())
     shutil.copyfile(transform.file(constants_of.FILE), draft.folder / constants_of.FILE)
     facts: dict[str, JsonValue] = {
         "rows": len(rows),
