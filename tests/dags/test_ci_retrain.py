@@ -38,11 +38,11 @@ def retrain(api) -> Callable[..., subprocess.CompletedProcess[str]]:
 def followed(api, dags, retrain):
     """Run the script, and the tasks of the run that it triggers; return what it came to."""
 
-    def run(name: str = NAME) -> subprocess.CompletedProcess[str]:
+    def run(name: str = NAME, *more: str) -> subprocess.CompletedProcess[str]:
         dag = dags()[name]
         publish()
         with ThreadPoolExecutor() as pool:
-            script = pool.submit(retrain, name, SPAN)
+            script = pool.submit(retrain, name, SPAN, *more)
             while not (
                 runs := api.get(f"/api/v2/dags/{name}/dagRuns?state=queued").json()["dag_runs"]
             ):
@@ -97,6 +97,12 @@ def test_broken_step_exits_1_with_what_broke(followed, monkeypatch):
     assert done.stdout.splitlines()[-1] == "broken: ConnectionError: the server is away"
 
 
+def test_a_search_is_asked_for_and_refused_where_there_is_nothing_to_search(followed):
+    done = followed(NAME, "--tune")
+    assert done.returncode == 2, done.stderr
+    assert f"{NAME} has nothing to tune" in done.stdout
+
+
 def test_broken_spec_exits_2(followed, tiny):
     write("askew", YAML.replace("label: late", "label: lat"))
     done = followed("askew")
@@ -108,6 +114,7 @@ def test_broken_spec_exits_2(followed, tiny):
     ("arguments", "environment", "said"),
     [
         ((NAME,), {}, "bin/ci-retrain flights 2013-02-08"),
+        ((NAME, SPAN, "--fast"), {}, "--tune    # search"),
         (("nothing", SPAN), {}, "`nothing` was not found"),
         ((NAME, "2013-1-3"), {}, "write it as YYYY-MM-DD"),
         ((NAME, SPAN), {"AIRFLOW_PASSWORD": "wrong"}, "401"),
