@@ -12,13 +12,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
 from pydantic import JsonValue
 
-from components import as_trained, gates, labels, scoring, store, transform
+from components import as_trained, gates, labels, store, transform
 from components.approval import EXAMPLES, NO_BASELINE
-from components.errors import SluiceError, near_miss
 from components.evaluate.answers import answers, finite
 from components.evaluate.changes import changes
 from components.evaluate.culprits import culprits_first
@@ -26,10 +23,12 @@ from components.evaluate.curves import curves
 from components.evaluate.differences import differences
 from components.evaluate.measured import measure
 from components.evaluate.population import BASELINE, CANDIDATE, Population, population
+from components.evaluate.rows import labelled, scored
 from components.evaluate.thresholds import questions
+from components.evaluate.unseen import unseen
 from components.evaluate.weak_slices import gated, search
-from components.ingest import arrival
 from components.metrics import HEADLINE, Task
+from components.schema import Feature
 from components.spec import ModelGate, Spec, Threshold
 from components.store import Artifact
 from components.verdict import Check, Status, Verdict, failed_to_measure
@@ -62,17 +61,18 @@ def evaluate(
         checks = [*unseen(models, [e.manifest.span for e in examples])]
         evidence: Evidence = {}
         try:
-            rows, unlabelled = _labelled(spec, examples)
-            scored = {name: _scores(spec, name, m, rows) for name, m in models.items()}
-            scores = {name: given for name, (given, _) in scored.items()}
+            rows, unlabelled = labelled(spec, examples)
+            said = {name: scored(spec, name, m, rows) for name, m in models.items()}
+            scores = {name: given for name, (given, _) in said.items()}
             label = labels.encode(spec, rows[spec.label])
             judging = population(label, scores, rows, spec.slices, spec.task)
-            found, evidence = judge(spec.thresholds, spec.model_gate, judging, result)
-            checks += [*found, as_trained.check(model, scored[CANDIDATE][1])]
+            gate = _shared(spec)
+            found, evidence = judge(spec.thresholds, gate, judging, result)
+            checks += [*found, as_trained.check(model, said[CANDIDATE][1])]
             evidence |= {"unlabelled": unlabelled, "spans": len(examples)}
             if spec.task == "binary":  # of classes and numbers nobody searches yet
-                weak = search(judging, rows, transform.load(model).features, spec.weak_slices)
-                checks += gated(weak, spec.weak_slices)
+                weak = search(judging, rows, _searched(spec, model), spec.weak_slices)
+                checks += gated(weak, spec.weak_slices, gate.false_blocks)
                 evidence["weak_slices"] = [one.plain() for one in weak]
             if baseline:
                 spans = [e.manifest.span for e in examples]
@@ -91,42 +91,26 @@ def evaluate(
             evidence=evidence,
         )
 
-    said = {"label", "slices", "thresholds", "model_gate", "weak_slices"}
-    asked = spec.model_dump(mode="json", include=said)
+    parts = {"label", "slices", "thresholds", "model_gate", "weak_slices"}
+    asked = spec.model_dump(mode="json", include=parts)
+    asked["sensitive"] = sorted(spec.data_gate.sensitive)
     if spec.task != "binary":
         asked |= {"task": spec.task, "classes": list(spec.classes)}
     return gates.judge("evaluate", spec.name, span, inputs=about, parameters=asked, look=look)
 
 
-def unseen(models: Mapping[str, Artifact], judging: Sequence[str]) -> list[Check]:
-    """Return the checks that no span judges a model that it trained: none when all is well.
+def _shared(spec: Spec) -> ModelGate:
+    """Return how sure the thresholds are to be: half of what noise may block is the search's, if asked."""
+    if spec.weak_slices.gate == "none":
+        return spec.model_gate
+    half = spec.model_gate.false_blocks / 2
+    return spec.model_gate.model_copy(update={"false_blocks": half})
 
-    A candidate so trained fails. A baseline is only warned of: it is the better for it.
-    """
-    checks = []
-    for name, model in models.items():
-        inputs = [i for i in model.manifest.inputs if i.startswith(EXAMPLES)]
-        seen = sorted({i.removeprefix(EXAMPLES) for i in inputs} & set(judging))
-        who = f"the {name}, model {model.digest[:12]} of {model.manifest.span},"
-        status = Status.FAILED if name == CANDIDATE else Status.WARNED
-        if not inputs:
-            status, told = Status.ERROR, f"{who} does not say which spans it was trained on"
-        elif seen:
-            told = f"{who} was trained on {', '.join(seen)}, by which it would be judged"
-        else:
-            continue
-        checks.append(
-            Check(
-                name="unseen",
-                status=status,
-                subject=name,
-                seen=", ".join(seen),
-                expected="trained on none of the spans that judge",
-                message=told,
-                values={"model": model.digest, "spans": list(seen)},
-            )
-        )
-    return checks
+
+def _searched(spec: Spec, model: Artifact) -> list[Feature]:
+    """Return the columns whose values name weak slices: those that may be shown."""
+    hidden = spec.data_gate.sensitive
+    return [one for one in transform.load(model).features if one.name not in hidden]
 
 
 def judge(
@@ -178,40 +162,6 @@ def _largest(judging: Population, figures: Mapping[Any, Mapping[str, Any]]) -> l
         }
         for part, examples in sizes[:SHOWN]
     ]
-
-
-def _labelled(spec: Spec, examples: Sequence[Artifact]) -> tuple[pd.DataFrame, int]:
-    """Return the rows that have a label, and how many have none (cancelled flights, say)."""
-    from pyarrow import dataset
-
-    if not examples:
-        raise SluiceError("no span is left to judge by; widen `window.evaluate`")
-    paths = [str(e.file(arrival.FILE)) for e in examples]
-    rows = dataset.dataset(paths, format="parquet").to_table().to_pandas()
-    if spec.label not in rows:
-        raise SluiceError(
-            f"the examples have no column {spec.label!r}; mend ingest.sql or `label`"
-            f"{near_miss(spec.label, rows.columns)}"
-        )
-    known = rows[spec.label].notna()
-    return rows[known].reset_index(drop=True), int((~known).sum())
-
-
-def _scores(
-    spec: Spec, name: str, model: Artifact, rows: pd.DataFrame
-) -> tuple[np.ndarray, scoring.Scorer]:
-    who = f"the {name}, model {model.digest[:12]} of {model.manifest.span},"
-    classes = model.manifest.parameters.get("classes", [])
-    if spec.classes and classes != list(spec.classes):
-        raise SluiceError(
-            f"{who} was trained on the classes {classes}, which are not the spec's; what it would "
-            "answer cannot be compared: give the new classes a pipeline of their own"
-        )
-    try:
-        scorer = scoring.load(model)
-        return scorer.scores(rows), scorer
-    except Exception as problem:
-        raise SluiceError(f"{who} cannot score the examples: {problem}") from problem
 
 
 def _summary(task: Task, evidence: Mapping[str, Any]) -> str:

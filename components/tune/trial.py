@@ -14,9 +14,10 @@ from components import home, store
 from components import transform as constants_of
 from components.columns import columns
 from components.spec import Spec
-from components.train import _labelled, _rows, network
+from components.train import network
 from components.train.fitting import Rows, fit, strategy
 from components.train.preprocessing import Preprocessing
+from components.train.rows import fed, labelled
 from components.transform import Constants
 
 ROWS_AT_ONCE = 16_384  # through the net, when it is judged
@@ -49,8 +50,8 @@ def prepared(
     preprocessing = Preprocessing(constants)
 
     def rows(examples: Sequence[store.Artifact]) -> Rows:
-        frame, labels, _ = _labelled(spec, constants, examples)
-        return _rows(preprocessing, columns(frame, constants.features), labels)
+        frame, labels, _ = labelled(spec, constants, examples)
+        return fed(preprocessing, columns(frame, constants.features), labels)
 
     return Data(constants, preprocessing, rows(train), rows(judge))
 

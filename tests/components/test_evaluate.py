@@ -29,7 +29,7 @@ def _house(tmp_path, monkeypatch):
     monkeypatch.setenv("SLUICE_HOME", str(tmp_path))
 
 
-def spec(*thresholds: dict) -> Spec:
+def spec(*thresholds: dict, **more: dict) -> Spec:
     return Spec.model_validate(
         {
             "name": NAME,
@@ -42,6 +42,7 @@ def spec(*thresholds: dict) -> Spec:
             "thresholds": thresholds or [{"metric": "auc", "at_least": 0.6}],
             "serving": {"name": NAME},
             "files": {},
+            **more,
         }
     )
 
@@ -211,6 +212,28 @@ class TestACandidateThatSawTheAnswers:
         assert verdict.passed
         warned = next(c for c in verdict.checks if c.status is Status.WARNED)
         assert "2013-02-06" in warned.message
+
+
+class TestWeakSlices:
+    def test_where_they_halt_too_half_of_what_noise_may_block_is_theirs(self):
+        def p_of(**more):
+            what = spec({"metric": "loss", "worse_by_at_most": 0.0}, **more)
+            verdict = judged(what, SPAN, model(1.0), model(1.02), arrived())
+            (width,) = (
+                c.values["interval"] for c in verdict.checks if c.values.get("tolerated") == 0
+            )
+            return width[1] - width[0]
+
+        assert p_of(weak_slices={"gate": "halt"}) > p_of()
+
+    def test_a_sensitive_column_is_not_searched(self):
+        def columns(**more):
+            verdict = judged(spec(**more), SPAN, model(1.0), None, arrived())
+            assert verdict.passed, verdict.reason
+            return [name for one in verdict.evidence["weak_slices"] for name in one["columns"]]
+
+        assert columns() == ["strain"]
+        assert columns(data_gate={"sensitive": ["strain"]}) == []
 
 
 class TestWhatCannotBeMeasured:

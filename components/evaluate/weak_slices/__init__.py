@@ -65,8 +65,10 @@ def search(
 ) -> list[Search]:
     """Return what was found for each question, the surest harm first; `rows` are the population's.
 
-    The cost is that of counting: O(rows × columns²).
+    Nothing where there is no column to search. The cost is that of counting: O(rows × columns²).
     """
+    if not features:
+        return []
     truth = judging.label == 1
     losses = {m: -np.log(np.where(truth, said, 1 - said)) for m, said in judging.scores.items()}
     whole = np.zeros(len(truth), dtype=np.int64)
@@ -94,17 +96,22 @@ def search(
     return told
 
 
-def gated(searches: Sequence[Search], asked: WeakSlices) -> list[Check]:
-    """Return the checks that the spec asks for: none, or that no slice is worse than the baseline."""
+def gated(searches: Sequence[Search], asked: WeakSlices, false_blocks: float) -> list[Check]:
+    """Return the checks that the spec asks for: none, or that no slice is worse than the baseline.
+
+    `false_blocks`: the share of runs that noise alone may block by them. What is told beyond that is
+    a hint.
+    """
     if asked.gate == "none":
         return []
     name, must = "weak_slices", "no slice credibly worse than the baseline"
     against = next((one for one in searches if one.against == BASELINE), None)
     if against is None:
-        told = "weak slices are not judged: no baseline yet: the first model"
+        why = "no baseline yet: the first model" if searches else "no column that may be shown"
+        told = f"weak slices are not judged: {why}"
         return [Check(name=name, status=Status.SKIPPED, expected=must, message=told)]
     among = f"among {against.looked_at:,} slices looked at"
-    if not against.found:
+    if not (sure := [weak for weak in against.found if weak.p <= false_blocks]):
         seen = f"none {among}"
         return [Check(name=name, status=Status.PASSED, seen=seen, expected=must, message=seen)]
     return [
@@ -118,7 +125,7 @@ def gated(searches: Sequence[Search], asked: WeakSlices) -> list[Check]:
             f"{weak.expected:.4f} on {weak.examples:,} examples, found {among}, p = {weak.p:.2g}",
             values={**weak.plain(), "candidate": weak.loss, "baseline": weak.expected},
         )
-        for weak in against.found
+        for weak in sure
     ]
 
 
