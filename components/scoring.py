@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from components import transform
 from components.columns import columns
 from components.errors import SluiceError
 from components.metrics import Task
+from components.patience import within
 from components.schema import Feature
 from components.store import Artifact
 
@@ -25,6 +27,7 @@ SAVED_MODEL = "saved_model"
 # What a model's answer is called: one score a row, or one of each class.
 OUTPUTS: Mapping[Task, str] = {"binary": "score", "regression": "score", "multiclass": "scores"}
 ROWS_AT_ONCE = 16_384
+PATIENCE_S = 600.0  # with a load, and with so many rows
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,8 @@ class Scorer:
     def scores(self, frame: pd.DataFrame) -> np.ndarray:
         """Return the scores of every row, float32 of shape [n], or [n, classes].
 
-        Missing values are allowed. Raises SluiceError for a model that answers without scores.
+        Missing values are allowed. Raises SluiceError for a model that answers without scores, or not
+        at all.
         """
         import tensorflow as tf
 
@@ -46,7 +50,12 @@ class Scorer:
         parts = []
         for start in range(0, max(len(frame), 1), ROWS_AT_ONCE):
             batch = {name: v[start : start + ROWS_AT_ONCE] for name, v in raw.items()}
-            answer = self._signature(**{name: tf.constant(v) for name, v in batch.items()})
+            tensors = {name: tf.constant(v) for name, v in batch.items()}
+            try:
+                answer = within(PATIENCE_S, partial(self._signature, **tensors))
+            except TimeoutError as error:
+                last = min(start + ROWS_AT_ONCE, len(frame))
+                raise SluiceError(f"it hangs: {error} to rows {start} to {last}") from error
             said = of(answer)
             if said is None:
                 raise SluiceError(f"the model answers with {', '.join(answer)}, and no scores")
@@ -65,7 +74,7 @@ def load(model: Artifact) -> Scorer:
 
     folder = model.file(SAVED_MODEL)
     try:
-        module = tf.saved_model.load(str(folder))
+        module = within(PATIENCE_S, partial(tf.saved_model.load, str(folder)))
         signature = module.signatures["serving_default"]
     except Exception as error:
         raise SluiceError(f"{folder} does not load: {type(error).__name__}: {error}") from error

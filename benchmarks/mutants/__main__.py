@@ -20,6 +20,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from benchmarks.mutants import gauntlet, report
 from benchmarks.mutants.ground import REPOSITORY, prepare
 from benchmarks.mutants.mutant import HONEST, Outcome
+from components import scoring
 
 INTO = REPOSITORY / "docs" / "benchmarks" / "mutants.md"
 
@@ -32,6 +33,7 @@ def main(given: Sequence[str] | None = None) -> int:
     asked = parser.parse_args(given)
     warnings.simplefilter("ignore")
     logging.disable(logging.ERROR)  # that a gate could not measure is told in its verdict
+    scoring.PATIENCE_S = 60.0
     with tempfile.TemporaryDirectory(prefix="sluice-mutants-") as apart:
         outcomes = _all(asked.house or Path(apart), asked.only)
     print(report.screen(outcomes))

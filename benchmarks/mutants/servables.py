@@ -12,6 +12,7 @@ from typing import Any
 from benchmarks.mutants import nets
 from benchmarks.mutants.ground import MEMORY_MB, Ground
 from benchmarks.mutants.mutant import MUTANTS, Mutant
+from components import home
 from components.columns import MISSING
 from components.scoring import SAVED_MODEL
 from components.store import Artifact
@@ -33,8 +34,12 @@ def resaved(
     *,
     signature: str = DEFAULT,
     takes: Callable[[Raw], Raw] = dict,
+    afterwards: Callable[[Path], None] = lambda folder: None,
 ) -> Artifact:
-    """Return the sound model with one signature, `answer(score, raw)` of what it `takes`."""
+    """Return the sound model with one signature, `answer(score, raw)` of what it `takes`.
+
+    `afterwards`: what is done to the model's folder.
+    """
     import tensorflow as tf
 
     served = Served(Preprocessing(ground.constants), nets.net_of(ground))
@@ -63,6 +68,7 @@ def resaved(
         tf.saved_model.save(
             served, str(folder / SAVED_MODEL), signatures={**whole, signature: traced}
         )
+        afterwards(folder)
 
     return ground.artifact(name, write)
 
@@ -179,6 +185,30 @@ def eating(name: str, ground: Ground) -> Artifact:
     return resaved(name, answer, ground)
 
 
+def waiting(name: str, ground: Ground) -> Artifact:
+    """Return the sound model with a vocabulary beside it that never arrives: a pipe without a writer."""
+    import tensorflow as tf
+
+    words = home.var() / "words.txt"
+    words.write_text("UA\n")
+    place = tf.lookup.TextFileIndex
+    by = tf.lookup.TextFileInitializer(
+        str(words), tf.string, place.WHOLE_LINE, tf.int64, place.LINE_NUMBER
+    )
+    table = tf.lookup.StaticHashTable(by, -1)
+
+    def answer(score: Any, raw: Raw) -> Raw:
+        return {"score": score(raw) + 0 * tf.cast(table.lookup(raw["carrier"]), tf.float32)}
+
+    answer.state = table  # type: ignore[attr-defined]
+
+    def pipe(folder: Path) -> None:
+        (asset := folder / SAVED_MODEL / "assets" / words.name).unlink()
+        os.mkfifo(asset)
+
+    return resaved(name, answer, ground, afterwards=pipe)
+
+
 def without(specs: Raw, name: str) -> Raw:
     return {n: spec for n, spec in specs.items() if n != name}
 
@@ -203,12 +233,6 @@ def torn(folder: Path) -> None:
 def weights_lost(folder: Path) -> None:
     for shard in (folder / SAVED_MODEL / "variables").glob("*.data-*"):
         os.truncate(shard, shard.stat().st_size // 2)
-
-
-def waiting(folder: Path) -> None:
-    index = folder / SAVED_MODEL / "variables" / "variables.index"
-    index.unlink()
-    os.mkfifo(index)
 
 
 def stray_warm_up(folder: Path) -> None:
@@ -242,7 +266,6 @@ ANSWERS: dict[str, Callable[[Any, Raw], Raw]] = {
 FILES: dict[str, Callable[[Path], None]] = {
     "graph torn": torn,
     "weights torn": weights_lost,
-    "waits for a file for ever": waiting,
     "warm-up of another model": stray_warm_up,
 }
 MAKERS: dict[str, Callable[[Ground], Artifact]] = {
@@ -252,6 +275,7 @@ MAKERS: dict[str, Callable[[Ground], Artifact]] = {
     "an input of another dtype": partial(resaved, "retyped", plain, takes=retyped),
     "beyond the memory budget": partial(heavy, "heavy", int(0.5 * MEMORY_MB)),
     "eats memory when asked": partial(eating, "eating"),
+    "waits for a vocabulary for ever": partial(waiting, "waiting"),
 }
 
 

@@ -79,11 +79,25 @@ def torn(folder: Path) -> None:
 
 
 def hanging(folder: Path) -> None:
-    """Write a model whose weights never arrive: a pipe that nobody writes to."""
-    fine(folder)
-    index = folder / "variables" / "variables.index"
-    index.unlink()
-    os.mkfifo(index)
+    """Write a model whose vocabulary never arrives: a pipe that nobody writes to."""
+    import tensorflow as tf
+
+    words = folder.with_name("words.txt")
+    words.write_text("UA\n")
+    place = tf.lookup.TextFileIndex
+    by = tf.lookup.TextFileInitializer(
+        str(words), tf.string, place.WHOLE_LINE, tf.int64, place.LINE_NUMBER
+    )
+    table = tf.lookup.StaticHashTable(by, -1)
+
+    def answer(module, distance, carrier):
+        known = tf.cast(table.lookup(carrier), tf.float32)
+        return {"score": tf.sigmoid(_known(distance) / 1000 + known)}
+
+    _answering(folder, answer, holds=table)
+    words.unlink()
+    (folder / "assets" / words.name).unlink()
+    os.mkfifo(folder / "assets" / words.name)
 
 
 def failing_warm_up(folder: Path) -> None:
@@ -127,16 +141,17 @@ def wrong_in_use(folder: Path) -> None:
     tf.saved_model.save(wrong, str(folder), signatures={"serving_default": wrong.score})
 
 
-def _answering(folder: Path, answer: Callable, **state) -> None:
+def _answering(folder: Path, answer: Callable, holds=None, **state) -> None:
     """Write a model that takes what it should; `answer(module, distance, carrier)` are its outputs.
 
-    `state`: name → the first value of a variable that `answer` may use.
+    `holds`: what `answer` uses beside; `state`: name → the first value of a variable for it.
     """
     import tensorflow as tf
 
     class Answering(tf.Module):
         def __init__(self) -> None:
             super().__init__()
+            self.holds = holds
             for name, first in state.items():
                 shape = tf.TensorShape([None] * len(first.shape))
                 setattr(self, name, tf.Variable(first, shape=shape))
