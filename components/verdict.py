@@ -87,10 +87,14 @@ class Verdict(BaseModel):
                 f"{self.gate} gate did not open for {self.pipeline} {self.span}: "
                 "no check could be made, and no checks is not a pass"
             )
-        told = "; ".join(c.message or f"{c.name} {c.subject}".strip() for c in self.offences[:3])
-        more = f" (and {len(self.offences) - 3} more)" if len(self.offences) > 3 else ""
         verb = "could not judge" if self.status is Status.ERROR else "halted"
-        return f"{self.gate} gate {verb} {self.pipeline} {self.span}: {told}{more}"
+        return f"{self.gate} gate {verb} {self.pipeline} {self.span}: {self.wrong(3)}"
+
+    def wrong(self, most: int) -> str:
+        """Return what was wrong, in the words of the first offences, and how many more there are."""
+        told = "; ".join(c.message or f"{c.name} {c.subject}".strip() for c in self.offences[:most])
+        rest = len(self.offences) - most
+        return told + (f" (and {rest} more)" if rest > 0 else "")
 
 
 def failed_to_measure(name: str, problem: Exception, **about: Any) -> Check:
