@@ -1,6 +1,6 @@
 """How often the model gate is right: `make bench-judge`.
 
-    python -m benchmarks.judge                     # docs/benchmarks/judging.md; ten minutes of CPU
+    python -m benchmarks.judge                     # docs/benchmarks/judging.md; a quarter of an hour of CPU
     python -m benchmarks.judge --repetitions 20    # a look at it, on the screen alone
 
 Worlds are made in which two models are equally good, or one is worse in one slice by a known amount;
@@ -20,7 +20,8 @@ import numpy as np
 from benchmarks.judge import methods, report, worlds
 from components import home, provenance
 
-ENOUGH = 200  # repetitions, below which nothing is published
+REPETITIONS = 600
+ENOUGH = 200  # below which nothing is published
 SAME = 5  # repetitions in which the whole gate is asked too, and must say the same
 Counts = dict[str, int]
 
@@ -28,7 +29,7 @@ Counts = dict[str, int]
 def main() -> None:
     """Run every world, print the report, keep the figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repetitions", type=int, default=ENOUGH, help="of each world")
+    parser.add_argument("--repetitions", type=int, default=REPETITIONS, help="of each world")
     repetitions = parser.parse_args().repetitions
     began = time.process_time()
     told = {
