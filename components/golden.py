@@ -12,7 +12,7 @@ import numpy as np
 from components import scoring
 from components.columns import MISSING, columns
 from components.schema import Feature
-from components.spec import MASK
+from components.spec.gates import MASK
 from components.store import Artifact
 
 REAL_ROWS = 256

@@ -17,24 +17,18 @@ from pydantic import BaseModel, ValidationError
 from components import home, rule
 from components.errors import UsageError, near_miss
 from components.files import sha256
-from components.spec import (
-    NAME,
-    OF_TRAIN,
+from components.spec import NAME, Hyperparameter, Spec
+from components.spec.checks import check
+from components.spec.data import Source, SpanUnit, Window
+from components.spec.gates import (
     DataGate,
-    Hyperparameter,
     ModelGate,
-    Range,
     Serving,
     Silence,
-    Source,
-    SpanUnit,
-    Spec,
     Threshold,
-    Train,
-    Tuning,
     WeakSlices,
-    Window,
 )
+from components.spec.training import OF_TRAIN, Range, Train, Tuning
 
 FILES = ("pipeline.yaml", "ingest.sql", "model.py")
 
@@ -59,7 +53,8 @@ def load(name: str) -> Spec:
     said = json.dumps(written, sort_keys=True, default=str)  # comments and order do not count
     files[home.short(folder / "pipeline.yaml")] = hashlib.sha256(said.encode()).hexdigest()
     with _mistakes_told(folder / "pipeline.yaml"):
-        what = Spec.model_validate({**written, "name": name, "files": files}).check()
+        what = Spec.model_validate({**written, "name": name, "files": files})
+        check(what)
         _suits_model(what)
         return what
 

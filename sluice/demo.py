@@ -13,7 +13,7 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from components import ingest, ledger, pipelines, plan, runs, schema, spans, spec
+from components import ingest, ledger, metrics, pipelines, plan, runs, schema, spans
 from components.errors import SluiceError
 from components.runs import Run
 from components.spec import Spec
@@ -96,7 +96,8 @@ def _metrics(run: Run) -> str:
     release = ledger.of_fingerprint(PIPELINE, run.fingerprint)
     if release is None:
         return ""
-    told = [(name, release.metrics[name]) for name in spec.METRICS if name in release.metrics]
+    directed = [name for name, one in metrics.of("binary").items() if one.better is not None]
+    told = [(name, release.metrics[name]) for name in directed if name in release.metrics]
     figures = ", ".join(f"{name} {value:.3f}" for name, value in told)
     return f"as version {release.version}: {figures}"
 

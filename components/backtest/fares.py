@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from components import scoring, store
+from components import metrics, scoring, store
 from components.backtest.measure import Days, Of, each_day, followed, interval, measure
 from components.backtest.report import (
     ALWAYS,
@@ -28,7 +28,7 @@ from components.backtest.report import (
 )
 from components.ingest import arrival
 from components.labels import encode
-from components.spec import METRICS, Spec
+from components.spec import Spec
 from components.store import Artifact
 
 Served = Mapping[Policy, str]  # policy → model, relative to the pipeline's store
@@ -78,7 +78,7 @@ def fares(
     others: tuple[Policy, ...] = (ALWAYS, NEVER)
     return Fares(
         metric=metric,
-        better=METRICS[metric],
+        better=metrics.of(task)[metric].better or 0,
         days=days,
         pooled={policy: _figure(pooled[policy], len(counted)) for policy in POLICIES},
         differences={other: _figure(less(other), len(counted)) for other in others},

@@ -68,9 +68,10 @@ class Day(_Part):
 
 
 class Fares(_Part):
-    """How each policy would have fared on labels that came later. `better`: as `spec.METRICS` has it.
+    """How each policy would have fared on labels that came later.
 
-    `differences`: `gated` less the other policy, on the same days.
+    `better`: which way of the metric is, 0 for neither; `differences`: `gated` less the other policy,
+    on the same days.
     """
 
     metric: str

@@ -24,7 +24,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from components import pipelines
 from components.errors import SluiceError
-from components.spec import Hyperparameter, Range, Spec
+from components.spec import Hyperparameter, Spec
+from components.spec.training import Range
 from components.store import Artifact
 from components.tune import Best, Trial, read
 from components.tune.trial import Data, Pruned, prepared, train_one

@@ -17,7 +17,8 @@ from pydantic import JsonValue
 
 from components import schema
 from components.errors import SluiceError
-from components.spec import MASK, Spec
+from components.spec import Spec
+from components.spec.gates import MASK
 from components.validate_data.subject import Subject
 from components.verdict import Check, failed_to_measure
 

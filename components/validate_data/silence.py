@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from components.profile.joint import BETWEEN
-from components.spec import Silence
+from components.spec.gates import Silence
 from components.verdict import Check, Status
 
 

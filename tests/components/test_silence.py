@@ -9,7 +9,7 @@ import yaml
 
 from components import home, pipelines, spec
 from components.errors import UsageError
-from components.spec import DATA_CHECKS, Silence
+from components.spec.gates import DATA_CHECKS, Silence
 from components.validate_data.silence import silenced
 from components.verdict import Check, Status
 
