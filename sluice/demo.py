@@ -13,7 +13,7 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from components import ingest, ledger, metrics, pipelines, plan, runs, schema, spans
+from components import ingest, ledger, pipelines, plan, runs, schema, spans
 from components.errors import SluiceError
 from components.runs import Run
 from components.spec import Spec
@@ -80,7 +80,7 @@ def _summary(what: Spec, out: Console) -> None:
             raise SluiceError(f"{PIPELINE} {day} left no run on record; see: sluice logs scheduler")
         outcome, _, message = overview.ending(run)
         colour = "green" if outcome == "released" else "red"
-        told = _metrics(run) if outcome == "released" else message
+        told = _metrics(what, run) if outcome == "released" else message
         out.print(f"  {day}  [{colour}]{outcome}[/]  {escape(told)}")
     serving = ledger.baseline(PIPELINE)
     endpoints, login = stack.endpoints(), stack.login()
@@ -92,12 +92,12 @@ def _summary(what: Spec, out: Console) -> None:
     )
 
 
-def _metrics(run: Run) -> str:
+def _metrics(what: Spec, run: Run) -> str:
     release = ledger.of_fingerprint(PIPELINE, run.fingerprint)
     if release is None:
         return ""
-    directed = [name for name, one in metrics.of("binary").items() if one.better is not None]
-    told = [(name, release.metrics[name]) for name in directed if name in release.metrics]
+    bounded = dict.fromkeys(threshold.metric for threshold in what.thresholds)
+    told = [(name, release.metrics[name]) for name in bounded if name in release.metrics]
     figures = ", ".join(f"{name} {value:.3f}" for name, value in told)
     return f"as version {release.version}: {figures}"
 

@@ -106,7 +106,7 @@ def evidence(timed: Sequence[Timed], budget_ms: float) -> dict[str, JsonValue]:
         }
         for of in timed
     ]
-    return {"latency": figures, "latency_histogram": histogram, "latency_method": METHOD}
+    return {"latency": figures, "latency_histogram": histogram}
 
 
 def _ms(answers: Answers) -> np.ndarray:
