@@ -58,8 +58,8 @@ def check(model: Artifact, scorer: Scorer) -> Check:
     row = int(np.nanargmax(np.where(wrong, np.nan_to_num(off, nan=np.inf), 0)))
     told = (
         f"{int(wrong.sum())} of {len(known)} rows of the training get other answers than the trained "
-        f"net gave; the furthest is {given[row]} where it said {known[row]}: the SavedModel's "
-        "preprocessing or weights are not those that were trained"
+        f"net gave; the furthest is {_short(given[row])} where it said {_short(known[row])}: the "
+        "SavedModel's preprocessing or weights are not those that were trained"
     )
     return _check(told, seen)
 
@@ -74,3 +74,7 @@ def _check(problem: str, seen: str = "") -> Check:
         message=problem,
         values=values,
     )
+
+
+def _short(scores: np.ndarray) -> str:
+    return ", ".join(f"{score:.4g}" for score in np.atleast_1d(scores))
