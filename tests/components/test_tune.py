@@ -231,3 +231,21 @@ def test_what_the_yaml_tells_model_goes_before_its_default(house):
     assert pipelines.defaults(house.spec) == {"units": 32, "rate": 0.01, "epochs": 3}
     assert json.loads(house.spec.model_dump_json())["hyperparameters"] == {"units": 32}
     assert Path(home.home() / "pipelines/made/pipeline.yaml").exists()
+
+
+def test_a_point_that_was_tried_is_not_trained_again(house, monkeypatch):
+    from components.tune import search
+
+    trained = []
+    one = search.train_one
+    monkeypatch.setattr(
+        search, "train_one", lambda what, *rest: (trained.append(what), one(what, *rest))
+    )
+    house.space, house.budget = "units: [2, 8], epochs: [1, 3]", "trials: 9, holdout: 1"
+    best = tune.read(house.search())
+    assert len(best.trials) == 9
+    points = [
+        tuple(sorted(t.hyperparameters.items())) for t in best.trials if t.state == "complete"
+    ]
+    assert len(points) > len(set(points))
+    assert len(trained) <= len(set(points)) + sum(t.state == "pruned" for t in best.trials)
