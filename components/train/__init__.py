@@ -94,9 +94,10 @@ def _train(
     folder = draft.folder / SAVED_MODEL
     export(preprocessing, served, constants.features, folder, frame, spec.task, spec.classes)
     again = as_trained.chosen(len(rows))
-    asked = preprocessing.split(*(tf.gather(m, again) for m in (rows.numbers, rows.indexes)))
     kept = frame.iloc[again].drop(columns=spec.label)
-    as_trained.write(draft.folder, kept, network.score(served, asked).numpy())
+    with tf.device("CPU:0"):  # where a gate will ask; a GPU's products are rounded otherwise
+        asked = preprocessing.split(*(tf.gather(m, again) for m in (rows.numbers, rows.indexes)))
+        as_trained.write(draft.folder, kept, network.score(served, asked).numpy())
     shutil.copyfile(transform.file(constants_of.FILE), draft.folder / constants_of.FILE)
     facts: dict[str, JsonValue] = {
         "rows": len(rows),
