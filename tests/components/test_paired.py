@@ -262,3 +262,32 @@ class TestFamily:
     def test_no_tests_at_all_are_corrected_for_nothing(self):
         found = alike(np.zeros(0))
         assert (len(found.p), found.unit) == (0, 0.05)
+
+
+def test_the_spread_of_the_difference_to_overall_is_that_of_fresh_rows():
+    """A slice none of whose positives are hit moves still, by what all the others do."""
+    metric = BINARY["equal_opportunity_difference"]
+    found = []
+    for seed in range(400):
+        draw = np.random.default_rng(seed)
+        strain = draw.normal(size=2000)
+        label = (strain + draw.normal(size=2000) > 0.5).astype(float)
+        codes = np.where(draw.random(2000) < 0.1, 1, 0)
+        one, other = (
+            np.where(codes == 1, 0.1, 1 / (1 + np.exp(-2 * strain - draw.normal(size=2000))))
+            for _ in range(2)
+        )
+        found.append(compare(metric, label, one, other, slicing(codes)))
+    spread = np.std([of.difference for of in found], axis=0)
+    told = np.sqrt(np.mean([np.square(of.error) for of in found], axis=0))
+    assert told == pytest.approx(spread, rel=0.15)
+    assert np.all(told > 0)
+
+
+def test_of_equal_slices_all_are_tested_or_none_whatever_their_order():
+    p, least = np.full(10, 0.5), np.full(10, 0.01)
+    p[[0, 9]] = 0.011
+    none = family.together(p, least, np.ones(10), 0.05)
+    assert none.p.tolist() == [1] * 10
+    every = family.together(p, least, np.ones(10), 0.11)
+    assert every.p[0] == every.p[9] < 0.111

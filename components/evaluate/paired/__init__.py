@@ -102,19 +102,40 @@ class Pair:
         theirs = self._baseline.on(slicing) if self._baseline else _nothing(ours)
         with np.errstate(invalid="ignore"):  # a slice without a figure has no difference
             worse, moved = _apart(self._metric, ours, theirs, slicing)
-            error = np.sqrt(slicing.totals(np.square(moved)))
-            own = np.sqrt(slicing.totals(np.square(ours.influence)))
+            variance = slicing.totals(np.square(moved))
+            error = np.sqrt(variance + _elsewhere(slicing, ours, theirs, self._metric))
+            own = slicing.totals(np.square(ours.influence))
+            if ours.elsewhere is not None:
+                own += np.maximum(_outside(slicing, ours.elsewhere, ours.elsewhere), 0)
         return Comparison(
             candidate=ours.value,
             baseline=theirs.value,
             difference=worse,
             worse=-self._metric.better * worse if self._metric.better else worse,
             error=error,
-            candidate_error=own,
+            candidate_error=np.sqrt(own),
             support=np.minimum(ours.support, theirs.support),
             tails=1 if self._metric.better else 2,
             grain=ours.grain,
         )
+
+
+def _outside(slicing: Slicing, ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+    """Return, of each slice, the sum of ours × theirs over the rows that are not in it."""
+    product = ours * theirs
+    return product.sum() - slicing.totals(product)
+
+
+def _elsewhere(slicing: Slicing, ours: Estimate, theirs: Estimate, metric: Metric) -> np.ndarray:
+    """Return the variance of each slice's difference that rows of other slices bring about."""
+    one, other = ours.elsewhere, theirs.elsewhere
+    if one is None or other is None:
+        return np.zeros(len(ours.value))
+    way: np.ndarray | float = 1.0
+    if metric.better == 0:  # of two on either side of the ideal, the distances go apart
+        way = np.sign(ours.value - metric.ideal) * np.sign(theirs.value - metric.ideal)
+    apart = _outside(slicing, one, one) + _outside(slicing, other, other)
+    return np.maximum(apart - 2 * way * _outside(slicing, one, other), 0)
 
 
 def _nothing(like: Estimate) -> Estimate:

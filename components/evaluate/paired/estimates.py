@@ -9,6 +9,7 @@ their influences. To add a metric: a `Smooth`, or a class with `on`, and a line 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -65,12 +66,20 @@ class CalibrationError:
         return Estimate(value, influence, sizes)
 
 
-def _opportunity(label: np.ndarray, scores: np.ndarray) -> OneModel:
-    """Return the true-positive rate less the one overall, taken as known: that overstates the error."""
-    overall = true_positive_rate(label, scores)
-    return Smooth(lambda hit, whole: hit / whole - overall, (_hit, _label), _label, 1.0)(
-        label, scores
-    )
+class Opportunity:
+    """The true-positive rate of one model less its own overall, which every positive has a part in."""
+
+    def __init__(self, label: np.ndarray, scores: np.ndarray) -> None:
+        overall = true_positive_rate(label, scores)
+        self._overall = -label * ((scores > CUT) - overall) / max(label.sum(), 1)  # its influence
+        of_slice = Smooth(lambda hit, whole: hit / whole - overall, (_hit, _label), _label, 1.0)
+        self._of_slice = of_slice(label, scores)
+
+    def on(self, slicing: Slicing) -> Estimate:
+        """Return the estimate on each slice."""
+        own = self._of_slice.on(slicing)
+        inside = np.where(slicing.codes < 0, 0.0, own.influence + self._overall)
+        return replace(own, influence=inside, elsewhere=self._overall)
 
 
 def _label(label: np.ndarray, scores: np.ndarray) -> np.ndarray:
@@ -157,7 +166,7 @@ ESTIMATORS: Mapping[Task, Mapping[str, Estimator]] = {
         "false_positive_rate": _share(_false_alarm, _negative),
         "false_negative_rate": _share(_miss, _label),
         "expected_calibration_error": CalibrationError,
-        "equal_opportunity_difference": _opportunity,
+        "equal_opportunity_difference": Opportunity,
         **_MEANS,
     },
     "multiclass": {

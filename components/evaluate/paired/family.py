@@ -42,8 +42,10 @@ def together(p: np.ndarray, least: np.ndarray, weight: np.ndarray, false_blocks:
     with np.errstate(divide="ignore", invalid="ignore"):
         hardness, relative = np.where(weight > 0, [least, p] / weight, np.inf)
     ascending = np.argsort(hardness, kind="stable")
-    able = hardness[ascending] * np.cumsum(weight[ascending]) <= false_blocks
-    inside = ascending[able]
+    heaped = np.cumsum(weight[ascending])
+    # Equals are in or out together: which of them is tested must not hang on the order of names.
+    last = np.searchsorted(hardness[ascending], hardness[ascending], side="right") - 1
+    inside = ascending[hardness[ascending] * heaped[last] <= false_blocks]
     order = inside[np.argsort(relative[inside], kind="stable")]
     left = np.cumsum(weight[order][::-1])[::-1]  # the weight of tests not behind yet
     corrected = np.ones(len(p))
