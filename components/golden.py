@@ -110,16 +110,10 @@ def answered(asked: Golden, model: Artifact) -> Golden:
     Raises SluiceError when the model does not load into this process.
     """
     import pandas as pd
-    import tensorflow as tf
 
-    # A GPU would round the factors of its products to 10 bits, and differ in the fourth digit.
-    rounded = tf.config.experimental.tensor_float_32_execution_enabled()
-    tf.config.experimental.enable_tensor_float_32_execution(False)
-    try:
+    with scoring.full_precision():
         scores = scoring.load(model).scores(pd.DataFrame(asked.columns))
-        return Golden(asked.columns, scores, asked.hidden)
-    finally:
-        tf.config.experimental.enable_tensor_float_32_execution(rounded)
+    return Golden(asked.columns, scores, asked.hidden)
 
 
 def asked_as(row: dict[str, Any]) -> Columns:

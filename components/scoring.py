@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -61,6 +62,19 @@ class Scorer:
                 raise SluiceError(f"the model answers with {', '.join(answer)}, and no scores")
             parts.append(said.numpy())
         return np.concatenate(parts)
+
+
+@contextmanager
+def full_precision() -> Iterator[None]:
+    """Keep a GPU from rounding the factors of its products to 10 bits: the fourth digit would differ."""
+    import tensorflow as tf
+
+    rounded = tf.config.experimental.tensor_float_32_execution_enabled()
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    try:
+        yield
+    finally:
+        tf.config.experimental.enable_tensor_float_32_execution(rounded)
 
 
 def of(answer: Mapping[str, Any]) -> Any:

@@ -72,6 +72,13 @@ class Answer:
         return bool(self.check.values["underpowered"])
 
     @property
+    def baseline_breaks(self) -> bool:
+        """Say whether the baseline breaks the same bound: no news of the candidate."""
+        alone = self.question.tolerated is None
+        bound = _bound(self.question, self.measured.baseline)
+        return alone and bound.beyond(self.measured.baseline) > 0
+
+    @property
     def beyond(self) -> float:
         """Return by how much the bound is broken, in the metric's unit; NaN where it cannot be told."""
         return _bound(self.question, self.measured.baseline).beyond(self.figure)

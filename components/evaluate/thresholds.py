@@ -101,7 +101,7 @@ def _unjudged(
 ) -> tuple[Status, str] | None:
     """Return why a slice cannot be judged by its rows alone, or None when it can."""
     if examples < threshold.min_examples:
-        return Status.WARNED, f"underpowered: {examples} examples of {threshold.min_examples}"
+        lacks = f"{examples} examples of {threshold.min_examples}"
     if not lacks:
         return None
     status = Status.ERROR if part.name == OVERALL else Status.WARNED

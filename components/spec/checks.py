@@ -29,6 +29,10 @@ def check(spec: Spec) -> None:
     _data_gate(spec, columns)
     for n, bound in enumerate(spec.thresholds):
         _threshold(f"thresholds.{n}", spec, bound)
+    if spec.weak_slices.gate == "halt" and spec.task != "binary":
+        raise ValueError(
+            f"weak_slices.gate: a {spec.task} label's weak slices are not searched yet; take it out"
+        )
     if spec.tuning and spec.tuning.holdout >= spec.window.train:
         raise ValueError(
             f"tuning.holdout: keeps all of the {spec.window.train} spans that train; keep fewer"
@@ -54,6 +58,8 @@ def _threshold(where: str, spec: Spec, bound: Threshold) -> None:
     """Check that a bound is of a metric and a slicing that there are, and bounds something."""
     known = metrics.of(spec.task)
     _known(f"{where}.metric", bound.metric, known)
+    if bound.metric == "example_count":
+        raise ValueError(f"{where}.metric: of example_count there is `min_examples`; give that")
     if bound.metric == "equal_opportunity_difference" and not bound.slice:
         raise ValueError(
             f"{where}: {bound.metric} is a slice's, against overall; give it a `slice`"

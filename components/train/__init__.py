@@ -19,11 +19,10 @@ from typing import Any
 import tensorflow as tf
 from pydantic import JsonValue
 
-from components import as_trained, files, store
+from components import as_trained, files, scoring, store
 from components import transform as constants_of
 from components.columns import columns
 from components.labels import described
-from components.scoring import SAVED_MODEL
 from components.spec import Spec
 from components.store import Artifact, Draft
 from components.train import network, weights
@@ -91,13 +90,14 @@ def _train(
     weights.save(net, draft.folder / weights.FILE)
     served = network.build(spec, constants)  # on one device, in float32, without the optimizer
     served.set_weights(net.get_weights())
-    folder = draft.folder / SAVED_MODEL
+    folder = draft.folder / scoring.SAVED_MODEL
     export(preprocessing, served, constants.features, folder, frame, spec.task, spec.classes)
     again = as_trained.chosen(len(rows))
     kept = frame.iloc[again].drop(columns=spec.label)
-    with tf.device("CPU:0"):  # where a gate will ask; a GPU's products are rounded otherwise
-        asked = preprocessing.split(*(tf.gather(m, again) for m in (rows.numbers, rows.indexes)))
-        as_trained.write(draft.folder, kept, network.score(served, asked).numpy())
+    asked = preprocessing.split(*(tf.gather(m, again) for m in (rows.numbers, rows.indexes)))
+    trained = net if spec.train.precision == "float32" else served  # what it says in full precision
+    with scoring.full_precision():
+        as_trained.write(draft.folder, kept, network.score(trained, asked).numpy())
     shutil.copyfile(transform.file(constants_of.FILE), draft.folder / constants_of.FILE)
     facts: dict[str, JsonValue] = {
         "rows": len(rows),

@@ -23,7 +23,7 @@ from tiny_house import NAME, House
 from components import gates, home, ledger, plan, push, runs, schema, store
 from components.approval import NotApproved
 from components.errors import SluiceError
-from components.golden import asked_as, questions
+from components.golden import answered, asked_as, questions
 from components.push import fleet, versions
 from components.push.fleet import NotTaken
 from components.validate_infra.server_process import server_process
@@ -43,7 +43,7 @@ class ServedHouse(House):
         candidates.fine(self.exported)
         first = candidates.candidate(lambda to: shutil.copytree(self.exported, to), "fine")
         features = schema.inputs(schema.load(self.spec.schema_path))
-        golden = questions(first, features, [candidates.examples()])
+        golden = answered(questions(features, [candidates.examples()]), first)
         self.golden = {"row": golden.row(0), "score": float(golden.scores[0])}
 
     def fresh(self) -> runs.Run:
@@ -79,6 +79,12 @@ def release(house: House, run: runs.Run | None = None) -> ledger.Release:
     run = run or house.fresh()
     model = runs.artifact(run, "train")
     return push.push(house.spec, run, model, plan.approval(house.spec, run))
+
+
+def judged_again(run: runs.Run) -> None:
+    """Let both gates that know the baseline judge the run's candidate anew."""
+    for gate in ("evaluate", "validate_infra"):
+        plan.perform(plan.STEPS[gate], NAME, run.id)
 
 
 def lines(run: runs.Run) -> list[str]:
@@ -252,7 +258,7 @@ def test_what_a_killed_push_left_serving_is_the_baseline_of_the_next(house, monk
         release(house, run)
     assert (lines(left), lines(run)) == (["pushing", "released"], [])
     assert answering(house) == left.version
-    plan.perform(plan.STEPS["evaluate"], NAME, run.id)
+    judged_again(run)
     assert release(house, run).version == answering(house) == run.version
 
 
@@ -308,13 +314,13 @@ def test_nothing_follows_what_serves_when_the_ledger_has_lost_it(house, monkeypa
             plan.perform(plan.STEPS["evaluate"], NAME, run.id)
         with monkeypatch.context() as patch:
             patch.setattr(push, "settle", lambda *given: None)
-            plan.perform(plan.STEPS["evaluate"], NAME, run.id)  # against nothing: it passes
+            judged_again(run)  # against nothing: it passes
         with pytest.raises(SluiceError, match=unknown):
             release(house, run)
         assert lines(run) == []
     finally:
         path.write_bytes(known)
-    plan.perform(plan.STEPS["evaluate"], NAME, run.id)
+    judged_again(run)
     assert release(house, run).version == answering(house)
 
 
@@ -375,7 +381,7 @@ def test_a_model_that_answers_otherwise_than_approved_is_taken_back(house, monke
 def test_an_older_run_cannot_replace_a_newer_one(house):
     older, newer = house.fresh(), house.fresh()
     release(house, newer)
-    plan.perform(plan.STEPS["evaluate"], NAME, older.id)  # against what serves now: it passes
+    judged_again(older)  # against what serves now: it passes
     with pytest.raises(SluiceError, match=f"comes too late: version {newer.version}"):
         release(house, older)
     assert lines(older) == []

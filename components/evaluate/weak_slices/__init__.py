@@ -110,6 +110,9 @@ def gated(searches: Sequence[Search], asked: WeakSlices, false_blocks: float) ->
         why = "no baseline yet: the first model" if searches else "no column that may be shown"
         told = f"weak slices are not judged: {why}"
         return [Check(name=name, status=Status.SKIPPED, expected=must, message=told)]
+    if not against.looked_at:
+        told = f"no slice has {asked.min_examples:,} examples, and as many outside it: none was searched"
+        return [Check(name=name, status=Status.WARNED, expected=must, message=told)]
     among = f"among {against.looked_at:,} slices looked at"
     if not (sure := [weak for weak in against.found if weak.p <= false_blocks]):
         seen = f"none {among}"
