@@ -112,6 +112,8 @@ def unanswered(subject: str, given: Answers, golden: Golden) -> Check:
         (0, f"{list(given.scores.shape)} scores where {list(golden.scores.shape)} belong"),
     )
     many = max(len(given.refused), 1)
+    if golden.hidden and given.refused:
+        words = "a refusal, whose words are not repeated, since they may quote a sensitive column"
     told = f"{subject}: {many} requests without an answer, the first: {words}"
     about: dict[str, JsonValue] = {"answered": words, "request": golden.sent(row)}
     return Check(name="answers", status=FAILED, subject=subject, message=told, values=about)

@@ -24,9 +24,10 @@ from components.evaluate.differences import differences
 from components.evaluate.measured import measure
 from components.evaluate.population import BASELINE, CANDIDATE, Population, population
 from components.evaluate.rows import labelled, scored
-from components.evaluate.thresholds import questions
+from components.evaluate.thresholds import questions, unaskable
 from components.evaluate.unseen import unseen
 from components.evaluate.weak_slices import gated, search
+from components.evaluate.wild import wild
 from components.metrics import HEADLINE, Task
 from components.schema import Feature
 from components.spec import ModelGate, Spec, Threshold
@@ -127,9 +128,11 @@ def judge(
     how = tfma_results.write(tfma_results.config(judging, bounds), judging, folder)
     figures = tfma_results.figures(folder)
     tfma_results.blank(figures, judging)
-    checks = [answer.check for answer in answered]
+    checks = unaskable(thresholds, judging.slicings) + [answer.check for answer in answered]
+    if judging.task == "regression":
+        checks.append(wild(judging))
     if all(question.unjudged for question in asked):
-        told = f"none of {len(checks)} thresholds could be judged: {checks[0].message}"
+        told = f"none of {len(thresholds)} thresholds could be judged: {checks[0].message}"
         checks.append(Check(name="thresholds", status=Status.ERROR, message=told))
     evidence: Evidence = {
         "metrics": _finite(figures[()][CANDIDATE]),

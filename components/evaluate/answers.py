@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from components.evaluate.measured import Measured
 from components.evaluate.slices import OVERALL, Slice
 from components.evaluate.thresholds import Question
+from components.metrics import CUT
 from components.spec import ModelGate
 from components.verdict import Check, Status
 
@@ -105,9 +106,9 @@ def _bound(asks: Question, baseline: float) -> Bound:
 
 def _check(asks: Question, of: Measured, gate: ModelGate) -> Check:
     what = f"{asks.metric.name} {'' if asks.slice.name == OVERALL else 'of '}{asks.slice.name}"
-    seen = f"{of.candidate:.4f}"
+    seen = _figure(of.candidate)
     if math.isfinite(of.baseline):
-        seen += f" (baseline {of.baseline:.4f}, {of.difference:+.4f})"
+        seen += f" (baseline {_figure(of.baseline)}, {_figure(of.difference, '+')})"
     status, why = _outcome(asks, of, gate.false_blocks)
     told = f"{what} is {seen} on {asks.examples:,} examples{why}"
     if asks.unjudged:
@@ -150,7 +151,14 @@ def _outcome(asks: Question, of: Measured, false_blocks: float) -> tuple[Status,
     """Return the status of a question, before its power is looked at, and why."""
     if asks.unjudged:
         return asks.unjudged
-    between = f"between {of.low:.4f} and {of.high:.4f}"
+    compared = asks.tolerated is not None
+    if asks.metric.name == "precision" and not math.isfinite(
+        of.difference if compared else of.candidate
+    ):
+        status = Status.ERROR if asks.slice.name == OVERALL else Status.WARNED
+        who = "the candidate" if not math.isfinite(of.candidate) else "the baseline"
+        return status, f": no score of {who} is above {CUT:g}, so that there is none"
+    between = f"between {_figure(of.low)} and {_figure(of.high)}"
     if asks.tolerated is None:
         if not math.isfinite(of.candidate):
             return Status.ERROR, ", which is no number: it could not be measured"
@@ -177,6 +185,10 @@ def _wanting(asks: Question, of: Measured) -> str:
     sign = "; " if asks.unjudged else "; underpowered: "
     shown = f"to show that it is worse by {of.notice:.3g} more than that"
     return f"{sign}it needs about {of.needs:,.0f} examples {shown}"
+
+
+def _figure(value: float, sign: str = "") -> str:
+    return f"{value:{sign}.4f}" if abs(value) < 1e6 else f"{value:{sign}.6g}"
 
 
 def _p(p: float) -> str:

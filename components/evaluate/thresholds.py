@@ -16,7 +16,7 @@ from components.evaluate.needs import lacking, tally
 from components.evaluate.slices import OVERALL, Slice, Slicing
 from components.metrics import Metric, Task
 from components.spec import Threshold
-from components.verdict import Status
+from components.verdict import Check, Status
 
 FIRST = "no baseline yet: the first model"
 
@@ -64,6 +64,22 @@ def questions(
             n, lacked = int(examples[part.code]), lacks[part.code]
             found.extend(_ask(threshold, metric, part, n, lacked, first=baseline is None))
     return found
+
+
+def unaskable(thresholds: Sequence[Threshold], slicings: Sequence[Slicing]) -> list[Check]:
+    """Return an error for each threshold that no row can answer, since its column holds nothing."""
+    empty = {slicing.columns for slicing in slicings if not len(slicing.values)}
+    return [
+        Check(
+            name=threshold.metric,
+            status=Status.ERROR,
+            subject="×".join(threshold.slice),
+            message=f"no row that judges has a value of {' and '.join(threshold.slice)}, so that nothing "
+            f"can be said of {threshold.metric} by it; mend ingest.sql, or take the threshold out",
+        )
+        for threshold in thresholds
+        if threshold.slice in empty
+    ]
 
 
 def _ask(

@@ -14,7 +14,7 @@ from test_counted_metrics import by_row, failures
 
 from components import metrics
 from components.errors import SluiceError
-from components.evaluate import counted_metrics, tfma_results
+from components.evaluate import counted_metrics, judge, tfma_results
 from components.evaluate.answers import answers
 from components.evaluate.measured import measure
 from components.evaluate.population import BASELINE, CANDIDATE, Population, population
@@ -155,3 +155,32 @@ def test_the_files_of_classes_open_in_tfmas_readers(tmp_path: Path):
     counted_metrics.write(tfma_results.config(rows, []), rows, tmp_path / "tfma")
     result = tfma.load_eval_result(str(tmp_path / "tfma"), model_name=CANDIDATE)
     assert tfma.view.render_slicing_metrics(result, slicing_column="origin").data
+
+
+def test_one_absurd_number_does_not_hide_a_regression(tmp_path):
+    """It makes the mean so uncertain that no difference of it is credible."""
+    draw = np.random.default_rng(1)
+    label = draw.normal(20, 10, 6000)
+    worse, served = (label + draw.normal(0, off, 6000) for off in (8, 5))
+    worse[7] = 1e5
+    rows = population(
+        label,
+        {CANDIDATE: worse, BASELINE: served},
+        pd.DataFrame(index=range(6000)),
+        [],
+        "regression",
+    )
+    bound = Threshold(metric="mae", worse_by_at_most=0.5)
+    checks, _ = judge([bound], GATE, rows, tmp_path / "tfma")
+    refused = [check for check in checks if check.status is Status.FAILED]
+    assert [check.name for check in refused] == ["wild"]
+    assert "1 of 6,000 answers are wild, such as 1e+05" in refused[0].message
+    rows = population(
+        label,
+        {CANDIDATE: served, BASELINE: served},
+        pd.DataFrame(index=range(6000)),
+        [],
+        "regression",
+    )
+    checks, _ = judge([bound], GATE, rows, tmp_path / "again")
+    assert Status.FAILED not in {check.status for check in checks}

@@ -214,6 +214,17 @@ class TestACandidateThatSawTheAnswers:
         assert "2013-02-06" in warned.message
 
 
+class TestNothingVanishes:
+    def test_a_threshold_by_a_column_that_holds_nothing_is_an_error(self):
+        empty = [examples(rows(s).assign(origin=None), s) for s in JUDGING]
+        overall = {"metric": "auc", "at_least": 0.1}
+        sliced = {"metric": "auc", "slice": ["origin"], "at_least": 0.1}
+        for thresholds in ([overall, sliced], [sliced]):
+            verdict = judged(spec(*thresholds), SPAN, model(1.0), None, empty)
+            assert verdict.status is Status.ERROR
+            assert "no row that judges has a value of origin" in verdict.reason
+
+
 class TestWeakSlices:
     def test_where_they_halt_too_half_of_what_noise_may_block_is_theirs(self):
         def p_of(**more):

@@ -101,6 +101,18 @@ def test_another_bound_makes_another_spec(flights: spec.Spec) -> None:
         ),
         ({"thresholds": [{"metric": "auc"}]}, ["thresholds.0: bounds nothing; add at_least"]),
         (
+            {"thresholds": [{"metric": "example_count", "at_least": 10}]},
+            ["thresholds.0.metric: of example_count there is `min_examples`"],
+        ),
+        (
+            {
+                "task": "regression",
+                "thresholds": [{"metric": "mae", "at_most": 9}],
+                "weak_slices": {"gate": "halt"},
+            },
+            ["weak_slices.gate: a regression label's weak slices are not searched yet"],
+        ),
+        (
             {"thresholds": [{"metric": "auc", "worse_by_at_most": -0.1}]},
             ["thresholds.0.worse_by_at_most:", "greater than or equal to 0"],
         ),

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from components import metrics
+from components.evaluate import culprits
 from components.evaluate.answers import Answer, answers
 from components.evaluate.culprits import culprits_first
 from components.evaluate.measured import Measured, measure
@@ -284,3 +285,51 @@ def test_the_promised_power_is_kept():
         of["a"] = np.where(wrong, 1 - of["a"], of["a"])
         found.append(judged([bound], of)[0].check.status is Status.FAILED)
     assert 0.65 < np.mean(found) < 0.95
+
+
+def test_where_nobody_says_yes_precision_is_not_judged_and_halts_nothing():
+    of = flights()
+    of["a"] = of["b"] = np.where(of["origin"] == "JFK", np.minimum(of["a"], 0.4), of["a"])
+    bounds = [Threshold(metric="precision", slice=["origin"], worse_by_at_most=0.0, at_least=0.0)]
+    found = {(a.check.subject, a.question.kind): a.check for a in judged(bounds, of)}
+    assert Status.ERROR not in {check.status for check in found.values()}
+    for kind in ("absolute", "worse_by_at_most"):
+        check = found["origin=JFK", kind]
+        assert check.status is Status.WARNED
+        assert "no score of the candidate is above 0.5" in check.message
+
+
+def test_an_overall_figure_of_too_few_rows_is_an_error_and_no_pass():
+    found = judged([Threshold(metric="auc", at_least=0.5)], flights(60))
+    assert [a.check.status for a in found] == [Status.ERROR]
+
+
+def test_a_bound_that_the_baseline_breaks_too_is_not_what_is_named_first():
+    of = flights(12_000)
+    small = np.flatnonzero(of["origin"] == "EWR")[:120]
+    of["origin"] = of["origin"].astype(object)
+    of["origin"][small] = "HPN"
+    of["label"][small] = 0
+    of["label"][small[:2]] = 1
+    for model in "ab":  # ranked all wrong by both, without any spread
+        of[model][small] = np.where(of["label"][small] == 1, 0.1, 0.3)
+    of["a"] = np.where(of["origin"] == "JFK", turned(of["a"]), of["a"])
+    bound = Threshold(metric="auc", slice=["origin"], at_least=0.55, worse_by_at_most=0.01)
+    named = [a.check.subject for a in judged([bound], of) if a.check.status is Status.FAILED]
+    assert named[0] == "origin=JFK", named
+    assert "origin=HPN" in named
+
+
+def test_thousands_of_broken_slices_are_put_in_order_without_looking_at_every_pair(monkeypatch):
+    of = network(1)
+    of["origin"] = np.random.default_rng(1).integers(0, 40, len(of["label"]))
+    of["a"] = turned(of["a"])
+    looked = []
+    monkeypatch.setattr(
+        culprits, "_of", lambda *about, real=culprits._of: looked.append(1) or real(*about)
+    )
+    bounds = [b.model_copy(update={"min_examples": 1}) for b in PAIRS]
+    found = judged(bounds, of)
+    broken = sum(a.check.status is Status.FAILED for a in found)
+    assert broken > 60
+    assert len(looked) <= 4 * broken  # itself, and the three that are wider than a pair

@@ -363,6 +363,14 @@ class TestTheQuestions:
         assert json.loads(rows.sent(0))["inputs"]["carrier"] == ["•••"]
         assert json.loads(rows.sent(0))["inputs"]["distance"] == [100.0]
 
+    def test_a_refusal_does_not_quote_what_is_sensitive(self, asked):
+        _, rows, _ = asked
+        given = answers.Answers(rows.scores, np.ones(1), {0: "HTTP 400: not among [UA AA VX]"})
+        hidden = golden.Golden(rows.columns, rows.scores, ["carrier"])
+        for known, quoted in ((rows, True), (hidden, False)):
+            told = answers.unanswered("REST", given, known).model_dump_json()
+            assert ("UA AA" in told) == quoted
+
     def test_an_answer_off_by_more_than_the_tolerance_is_found(self, asked):
         _, rows, ask = asked
         off = rows.scores.copy()

@@ -230,6 +230,13 @@ class TestTheGate:
         (check,) = gated(found, WeakSlices(gate="halt"), sure / 2)
         assert check.status is Status.PASSED
 
+    def test_does_not_pass_for_want_of_a_slice_large_enough(self, world):
+        size = len(world.rows)
+        found = world.search(world.score(), world.score(), min_examples=size)
+        (check,) = gated(found, WeakSlices(gate="halt", min_examples=size), FALSE_FINDS)
+        assert check.status is Status.WARNED
+        assert "none was searched" in check.message
+
     def test_has_no_answer_for_the_first_model(self, world):
         (check,) = gated(world.search(world.score()), WeakSlices(gate="halt"), FALSE_FINDS)
         assert check.status is Status.SKIPPED
