@@ -1,7 +1,8 @@
 """TFMA's figures from counts: its accumulators filled with sums, not fed row by row.
 
 `counts.py` adds up what each slice holds, `accumulators.py` fills TFMA's accumulators with it; TFMA's own
-computations then make every figure, its validator the validation result, its converters the files.
+computations then make every figure (of the confusion matrices below an AUC, NumPy makes the same to
+the bit: `matrices.py`), its validator the validation result (`validations.py`), its converters the files.
 The figures are those of its row-by-row path, at a hundredth of the cost. Plots are made of all rows
 together: one takes as long as all other figures of a slice, and nobody looks at a thousand.
 
@@ -21,13 +22,14 @@ import numpy as np
 
 from components.evaluate.accumulators import NotCovered, fill
 from components.evaluate.counts import Counts, count, rows_of
+from components.evaluate.matrices import knows, matrices, same
 from components.evaluate.population import Population
+from components.evaluate.validations import Sliced, validated
 
 __all__ = ["NotCovered", "write"]
 
 PLOTS = ("CalibrationPlot", "ConfusionMatrixPlot")
 Counted = Mapping[tuple[str, int | None], Counts]  # of one slice, by model's name and class
-Sliced = tuple[Any, dict[Any, Any]]  # slice key, and TFMA's key → figure or plot
 
 
 def write(eval_config: Any, population: Population, folder: Path) -> None:
@@ -38,7 +40,7 @@ def write(eval_config: Any, population: Population, folder: Path) -> None:
     try:
         with _uncollected(), np.errstate(divide="ignore", invalid="ignore"):  # one-class slices
             sliced, plots = _sliced(eval_config, population)
-        records = _records(eval_config, sliced, plots)
+            records = _records(eval_config, sliced, plots)
         run = _eval_run(eval_config, population)
     except (ImportError, AttributeError, TypeError, LookupError, ValueError) as problem:
         raise NotCovered(f"TFMA's internals are not as they were: {problem!r}") from problem
@@ -107,17 +109,35 @@ class _Computations:
         self._derived = [c for c in unique if type(c) is metric_types.DerivedMetricComputation]
         if len(self._direct) + len(self._derived) < len(unique):
             raise NotCovered("a metric is computed neither from rows nor from other metrics")
+        self._swift = {id(c) for c in self._derived if knows(c)}
+        self._agreed: set[Any] = set()  # keys whose matrices were TFMA's own, where both were made
 
     def of(self, counted: Counted) -> dict[Any, Any]:
         """Return TFMA's key → figure of one slice, but for what TFMA keeps to itself."""
         figures: dict[Any, Any] = {}
         for computation in self._direct:
-            key, combiner = computation.keys[0], computation.combiner
-            counts = counted[key.model_name, key.sub_key.class_id if key.sub_key else None]
-            figures |= combiner.extract_output(fill(combiner, counts))
+            counts = counted[_of(computation.keys[0])]
+            figures |= computation.combiner.extract_output(fill(computation.combiner, counts))
         for computation in self._derived:
-            figures |= computation.result(figures)
+            figures |= self._derive(computation, figures, counted)
         return {key: value for key, value in figures.items() if not key.name.startswith("_")}
+
+    def _derive(self, of: Any, figures: Mapping[Any, Any], counted: Counted) -> Mapping[Any, Any]:
+        """Return what TFMA derives from figures; its matrices by NumPy, once seen to be the same."""
+        if id(of) not in self._swift:
+            return of.result(figures)  # type: ignore[no-any-return]
+        key = of.keys[0]
+        ours = {key: matrices(counted[_of(key)].buckets)}
+        if key not in self._agreed:
+            if not same(ours[key], of.result(figures)[key]):
+                raise NotCovered("TFMA makes other confusion matrices of the same rows")
+            self._agreed.add(key)
+        return ours
+
+
+def _of(key: Any) -> tuple[str, int | None]:
+    """Return the model and the class that a computation is about."""
+    return key.model_name, key.sub_key.class_id if key.sub_key else None
 
 
 def _only(spec: Any, *, plots: bool) -> Any:
@@ -140,15 +160,8 @@ def _differences(metrics: dict[Any, Any], baseline: str) -> dict[Any, Any]:
 
 def _records(eval_config: Any, sliced: Sequence[Sliced], plots: Sliced) -> dict[str, list[Any]]:
     """Return file name → messages: each slice's metrics, the plots, the one validation result."""
-    from tensorflow_model_analysis.evaluators import metrics_validator
     from tensorflow_model_analysis.writers import metrics_plots_and_validations_writer as writer
 
-    combine = writer.CombineValidations(eval_config)
-    validation = combine.create_accumulator()
-    for metrics in sliced:
-        validation = combine.add_input(
-            validation, metrics_validator.validate_metrics(metrics, eval_config)
-        )
     return {
         "metrics-00000-of-00001.tfrecord": [
             writer.convert_slice_metrics_to_proto(metrics, None) for metrics in sliced
@@ -156,7 +169,7 @@ def _records(eval_config: Any, sliced: Sequence[Sliced], plots: Sliced) -> dict[
         "plots-00000-of-00001.tfrecord": [
             writer.convert_slice_plots_to_proto(plots, None) for plots in [plots] if plots[1]
         ],
-        "validations.tfrecord": [combine.extract_output(validation)],
+        "validations.tfrecord": [validated(eval_config, sliced)],
     }
 
 
