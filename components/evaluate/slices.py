@@ -6,7 +6,9 @@ without a value in one of the columns is in no slice of that slicing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections import Counter
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,6 +18,7 @@ import pandas as pd
 from components.errors import SluiceError, near_miss
 
 OVERALL = "overall"
+SHOWN = 60  # characters of a value, in a message
 Value = str | int
 
 
@@ -84,8 +87,18 @@ def encode(frame: pd.DataFrame, column: str) -> tuple[np.ndarray, list[Value]]:
             f"the examples have no column {column!r} to slice by; "
             f"mend `slices`{near_miss(column, frame.columns)}"
         )
-    codes, values = pd.factorize(frame[column], sort=True)
-    return codes, [_plain(column, value) for value in values]
+    try:
+        codes, values = pd.factorize(frame[column], sort=True)
+    except TypeError:  # what cannot be hashed, or has no order
+        raise _many(column, frame[column]) from None
+    plain = [_plain(column, value) for value in values]
+    twice = [said for said, times in Counter(map(str, plain)).items() if times > 1]
+    if twice:
+        raise SluiceError(
+            f"column {column!r} holds two values that both read {twice[0]!r}, so that slices of the two "
+            "could not be told apart; give it one type, text or numbers, in ingest.sql"
+        )
+    return codes, plain
 
 
 def _sliced(
@@ -107,10 +120,35 @@ def _plain(column: str, value: object) -> Value:
     if isinstance(value, bytes):
         return value.decode("utf-8", "backslashreplace")
     if isinstance(value, float | np.floating):
-        if not float(value).is_integer():
+        if math.isfinite(value) and not float(value).is_integer():
             raise SluiceError(
                 f"column {column!r} holds fractions such as {value:g}, which make no slices; "
                 "slice by a category, or by a number rounded in ingest.sql"
             )
+        if not -(2.0**63) <= value < 2.0**63:
+            raise _beyond(column, f"{value:g}")
         return int(value)
-    return int(value) if isinstance(value, int | np.integer | np.bool_) else str(value)
+    if isinstance(value, int | np.integer | np.bool_):
+        if not -(2**63) <= int(value) < 2**63:
+            raise _beyond(column, str(value))
+        return int(value)
+    return str(value)
+
+
+def _beyond(column: str, value: str) -> SluiceError:
+    return SluiceError(
+        f"column {column!r} holds {value}, beyond the 64 bits with a sign that a slice is named by; "
+        f"make text of it in ingest.sql, such as CAST({column} AS VARCHAR), or slice by another column"
+    )
+
+
+def _many(column: str, values: pd.Series) -> SluiceError:
+    """Return what is wrong with a column that pandas cannot make groups of."""
+    odd = next((value for value in values if not isinstance(value, Hashable)), None)
+    what = "values of types that have no order among them"
+    if odd is not None:
+        what = f"{str(odd)[:SHOWN]}, which is more than one value in a row"
+    return SluiceError(
+        f"column {column!r} holds {what}, and so makes no slices; give each row one value of one type "
+        "in ingest.sql, or slice by another column"
+    )

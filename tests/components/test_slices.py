@@ -86,3 +86,46 @@ def test_slices_hold_exactly_the_rows_with_their_values(rows):
             assert totals[part.code] == weight[mask].sum()
         complete = frame[list(slicing.columns)].notna().all(axis=1)
         assert slicing.totals().sum() == complete.sum()
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        (
+            np.array([2**64 - 1, 1], dtype="uint64"),
+            r"18446744073709551615.*beyond.*CAST\(flight AS",
+        ),
+        ([1.0, 1e300], r"holds 1e\+300.*beyond"),
+        ([1.0, -1e19], r"holds -1e\+19.*beyond"),
+        ([2.0**63], r"holds 9\.22337e\+18.*beyond"),
+        ([1.0, np.inf], r"holds inf"),
+        ([[1], [2]], r"holds \[1\], which is more than one value.*ingest\.sql"),
+        ([np.array([1]), None], r"holds \[1\], which is more than one value"),
+        ([{"a": 1}], r"holds \{'a': 1\}, which is more than one value"),
+        ([b"\xff", b"\\xff"], r"two values that both read '\\\\xff'.*ingest\.sql"),
+        (["1", 1], "two values that both read '1'"),
+    ],
+)
+def test_values_that_no_slice_can_be_named_by_are_told_with_column_value_and_remedy(values, told):
+    """They ended in an OverflowError or a TypeError, or two subpopulations in one slice."""
+    frame = pd.DataFrame({"flight": values})
+    with pytest.raises(SluiceError, match=f"column 'flight' .*{told}"):
+        partition(frame, [("flight",)])
+
+
+def test_the_largest_and_the_smallest_number_of_64_bits_are_slices():
+    ends = [-(2**63), 2**63 - 1]
+    assert names(pd.DataFrame({"flight": ends}), ("flight",)) == {
+        "overall": 2,
+        f"flight={ends[0]}": 1,
+        f"flight={ends[1]}": 1,
+    }
+
+
+def test_bytes_that_are_no_text_still_make_a_slice_each():
+    assert names(pd.DataFrame({"code": [b"\xff", b"\xfe", b"a"]}), ("code",)) == {
+        "overall": 3,
+        "code=a": 1,
+        "code=\\xfe": 1,
+        "code=\\xff": 1,
+    }
