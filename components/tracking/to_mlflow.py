@@ -10,6 +10,7 @@ import json
 import re
 import sys
 from collections.abc import Iterator, Mapping
+from hashlib import sha256
 from typing import Any
 
 from mlflow import MlflowClient
@@ -28,6 +29,9 @@ TAG = "sluice.run"
 SERVING = "serving"  # the alias of the model version that was released last
 AT_ONCE = 100  # parameters a call, MLflow's limit; of metrics it takes 1,000
 LONGEST = 500  # characters of a tag or parameter that every server takes
+WORD = 120  # characters of a slice; MLflow takes 250 of a metric's name in all
+# A slice's name that can be told from its words: `origin=EWR, carrier=UA`, and no blank in a value.
+_PLAIN = re.compile(r"[\w.-]+=[\w.-]+(, [\w.-]+=[\w.-]+)*", re.ASCII)
 
 
 def tell(run: Run) -> dict[str, str | None]:
@@ -132,8 +136,16 @@ def _named(figures: Any, prefix: str, suffix: str, at: int) -> Iterator[Metric]:
 
 
 def _word(name: str) -> str:
-    """Return a slice's name in the letters that MLflow takes: `origin=EWR` becomes `origin EWR`."""
-    return re.sub(r"[^\w. -]+", " ", name, flags=re.ASCII)
+    """Return a slice's name in the letters that MLflow takes: `origin=EWR` becomes `origin EWR`.
+
+    Where that could be another slice's name too, since letters were lost, a digest of it follows.
+    """
+    word = " ".join(re.sub(r"[^\w.-]+", " ", name, flags=re.ASCII).split())
+    if _PLAIN.fullmatch(name) and len(word) <= WORD:
+        return word
+    return (
+        f"{word[:WORD].rstrip()} {sha256(name.encode(errors='backslashreplace')).hexdigest()[:8]}"
+    )
 
 
 def _version(client: MlflowClient, run: Run, there: There, model: Artifact) -> str:
