@@ -68,7 +68,7 @@ def _show(report: Report, page: Path) -> None:
         table.add_row(one.span, f"[{colour}]{one.outcome}[/]", *figures, escape(told))
     out.print(table)
     counted = sum(day.counts for day in fares.days)
-    out.print(f"\n{fares.metric} of {counted} days, on labels that came later:")
+    out.print(f"\n{fares.metric} of {counted} days, on labels that came later; {fares.goal}:")
     for policy, figure in fares.pooled.items():
         against = fares.differences.get(policy)
         told = f"   gated less {policy}: {_told(against, '+.4f')}" if against else ""

@@ -46,6 +46,7 @@ def fares(
     there are.
     """
     task, metric = what.task, followed(what)
+    about = metrics.of(task)[metric]
     serving = {
         span: served
         for span, served in served_on(tried).items()
@@ -62,9 +63,6 @@ def fares(
     alone = {policy: each_day(task, metric, *of(policy, list(serving))) for policy in POLICIES}
     pooled = {policy: measure(task, metric, *of(policy, counted)) for policy in POLICIES}
 
-    def less(other: Policy) -> Of:
-        return lambda weights: pooled[GATED](weights) - pooled[other](weights)
-
     days = [
         Day(
             span=span,
@@ -78,10 +76,26 @@ def fares(
     others: tuple[Policy, ...] = (ALWAYS, NEVER)
     return Fares(
         metric=metric,
-        better=metrics.of(task)[metric].better or 0,
+        better=about.better or 0,
+        ideal=about.ideal,
         days=days,
         pooled={policy: _figure(pooled[policy], len(counted)) for policy in POLICIES},
-        differences={other: _figure(less(other), len(counted)) for other in others},
+        differences={
+            other: _figure(less(about, pooled[GATED], pooled[other]), len(counted))
+            for other in others
+        },
+    )
+
+
+def less(metric: metrics.Metric, one: Of, other: Of) -> Of:
+    """Return one less the other, so that its sign says which is better.
+
+    Where nearer to an ideal is better, of the distance from it: a bias of -500 is not less than one of 3.
+    """
+    if metric.better:
+        return lambda weights: one(weights) - other(weights)
+    return lambda weights: (
+        np.abs(one(weights) - metric.ideal) - np.abs(other(weights) - metric.ideal)
     )
 
 

@@ -70,15 +70,23 @@ class Day(_Part):
 class Fares(_Part):
     """How each policy would have fared on labels that came later.
 
-    `better`: which way of the metric is, 0 for neither; `differences`: `gated` less the other policy,
-    on the same days.
+    `better`: whether more (1) or less (-1) of the metric is, or nearer to `ideal` (0); `differences`:
+    `gated` less the other policy, on the same days; where there is an ideal, of the distance from it.
     """
 
     metric: str
     better: int
+    ideal: float = 0.0
     days: Sequence[Day]
     pooled: Mapping[Policy, Figure]
     differences: Mapping[Policy, Figure]
+
+    @property
+    def goal(self) -> str:
+        """Return what is better, in words that end a sentence."""
+        if self.better:
+            return "more is better" if self.better > 0 else "less is better"
+        return f"nearer to {self.ideal:g} is better, and differences are of the distance from it"
 
 
 class Report(_Part):

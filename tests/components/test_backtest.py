@@ -11,11 +11,12 @@ import pytest
 from sklearn import metrics
 from tiny_house import NAME, House
 
-from components import home, ledger, pipelines, plan, runs, spans, store, window
+from components import home, ledger, pages, pipelines, plan, runs, spans, store, window
+from components import metrics as catalogue
 from components.backtest import ahead, backtest, measure
 from components.backtest.chain import INFRA, MODEL, Chain
-from components.backtest.fares import served_on
-from components.backtest.report import Tried
+from components.backtest.fares import less, served_on
+from components.backtest.report import POLICIES, Day, Fares, Figure, Report, Tried
 from components.errors import SluiceError, UsageError
 from components.ledger import Release
 from components.verdict import Status
@@ -214,6 +215,66 @@ def test_a_model_serves_from_the_day_after_its_span():
         "4": {"gated": "train/2/b", "always": "train/2/b", "never": "train/1/a"},
         "5": {"gated": "train/2/b", "always": "train/4/c", "never": "train/1/a"},
     }
+
+
+def of_days(*values: float):
+    """Return a metric that is the weighted mean of these values of days."""
+    return lambda weights: weights @ np.array(values) / weights.sum(axis=1)
+
+
+@pytest.mark.parametrize(
+    ("task", "metric", "gated", "never", "told"),
+    [
+        ("binary", "auc", 0.7, 0.8, -0.1),
+        ("binary", "loss", 0.7, 0.8, -0.1),
+        ("regression", "bias", 3.0, -500.0, -497.0),
+        ("regression", "bias", -500.0, 3.0, 497.0),
+        ("regression", "calibration", 0.8, 1.1, 0.1),
+        ("binary", "calibration", 1.05, 0.9, -0.05),
+    ],
+)
+def test_the_sign_of_a_difference_says_which_is_better(task, metric, gated, never, told):
+    """A bias of -500 less one of 3 read as less by 503, and so did a better one."""
+    about = catalogue.of(task)[metric]
+    difference = less(about, of_days(gated, gated), of_days(never, never))
+    assert difference(np.ones((4, 2))) == pytest.approx(np.full(4, told))
+
+
+@pytest.mark.parametrize(
+    ("task", "metric", "told", "head"),
+    [
+        ("binary", "auc", "More is better.", "gated less it<"),
+        ("binary", "loss", "Less is better.", "gated less it<"),
+        (
+            "regression", "bias",
+            "Nearer to 0 is better, and differences are of the distance from it.",
+            "gated less it, in distance from 0<",
+        ),
+        (
+            "binary", "calibration",
+            "Nearer to 1 is better, and differences are of the distance from it.",
+            "gated less it, in distance from 1<",
+        ),
+    ],
+)  # fmt: skip
+def test_the_page_says_what_is_better(task, metric, told, head):
+    """Of a bias it said `Less is not better`."""
+    about, figure = catalogue.of(task)[metric], Figure(value=0.5)
+    day = Day(
+        span=KEYS[0], examples=9, served=dict.fromkeys(POLICIES, KEYS[0]),
+        metric=dict.fromkeys(POLICIES, 0.5), counts=True,
+    )  # fmt: skip
+    found = Fares(
+        metric=metric, better=about.better, ideal=about.ideal, days=[day],
+        pooled=dict.fromkeys(POLICIES, figure), differences={"always": figure, "never": figure},
+    )  # fmt: skip
+    report = Report(
+        pipeline=NAME, start=KEYS[0], end=KEYS[0], every=1, infra=False, holes={}, fares=found,
+        tried=[Tried(span=KEYS[0], outcome="released")], folder="x",
+    )  # fmt: skip
+    page = pages.backtest_page(report, None, "")
+    assert told in page
+    assert head in page
 
 
 REFERENCE = {
