@@ -16,6 +16,7 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from components import files, home, ingest, pages, spans, store
@@ -88,6 +89,16 @@ def backtest(
 
 def _spans(what: Spec, start: str, end: str, every: int) -> list[str]:
     """Return the keys of the spans to go through, oldest first; raise UsageError for a wrong request."""
+    spans.parse(end)
+    if what.span.last and end > what.span.last:
+        raise UsageError(f"--to {end}: {what.name} ends with {what.span.last}")
+    # As late as it is anywhere: a span is a day of its source, which may be ahead of UTC.
+    today = (datetime.now(UTC) + timedelta(hours=14)).date().isoformat()
+    if end > today:
+        raise UsageError(
+            f"--to {end}: that day has not come, so nothing can be judged by it; "
+            f"ask for --to {today} or earlier"
+        )
     keys = spans.between(start, end)
     if len(keys) < 2:
         problem = "comes after" if not keys else "is also"
@@ -97,8 +108,6 @@ def _spans(what: Spec, start: str, end: str, every: int) -> list[str]:
         )
     if start < what.span.first:
         raise UsageError(f"--from {start}: {what.name} begins with {what.span.first}")
-    if what.span.last and end > what.span.last:
-        raise UsageError(f"--to {end}: {what.name} ends with {what.span.last}")
     if not 1 <= every < len(keys):
         raise UsageError(
             f"--every {every}: it must be from 1 to {len(keys) - 1}, of {len(keys)} spans"

@@ -184,6 +184,11 @@ def test_a_pipeline_that_is_edited_meanwhile_is_not_mixed_with_the_one_before(ho
             "--workers -1: it must be 0, for none, or more",
         ),
         (("yesterday", "2013-01-07", {}), "YYYY-MM-DD"),
+        (("2013-01-03", "tomorrow", {}), "YYYY-MM-DD"),
+        (  # it set out on three million days
+            ("2013-01-03", "9999-12-31", {}),
+            r"--to 9999-12-31: that day has not come.*ask for --to 20\d\d-\d\d-\d\d or earlier",
+        ),
     ],
 )
 def test_a_wrong_request_is_told_before_anything_is_done(house, asked, told):
@@ -191,6 +196,14 @@ def test_a_wrong_request_is_told_before_anything_is_done(house, asked, told):
     with pytest.raises(UsageError, match=told):
         backtest(house.spec, start, end, **options)
     assert not (home.var() / "backtests").exists()
+
+
+def test_after_the_last_span_of_a_closed_source_that_is_what_is_said(house):
+    path = home.pipelines() / NAME / "pipeline.yaml"
+    closed = path.read_text().replace("first: 2013-01-01", "first: 2013-01-01, last: 2013-01-31")
+    path.write_text(closed)
+    with pytest.raises(UsageError, match="--to 9999-12-31: tiny ends with 2013-01-31"):
+        backtest(pipelines.load(NAME), KEYS[0], "9999-12-31")
 
 
 def test_a_warm_start_cannot_be_trained_ahead(house):
