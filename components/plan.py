@@ -298,10 +298,11 @@ def _conclude(run: Run, step: str, started: float, made: Artifact, *, gate: bool
     verdict = gates.read(made)
     opens = verdict.passed or _admitted(run, verdict)
     shut = "error" if verdict.status is Status.ERROR else "halted"
-    _record(run, step, "passed" if opens else shut, made, verdict.reason, started)
+    told = verdict.reason if verdict.passed or not opens else _let_in(run, verdict)
+    _record(run, step, "passed" if opens else shut, made, told, started)
     if not opens:
         raise Halted(verdict, run.id)
-    return Outcome(run, step, str(made.facts.get("summary") or verdict.reason))
+    return Outcome(run, step, str(made.facts.get("summary") or told) if verdict.passed else told)
 
 
 def _admitted(run: Run, verdict: Verdict) -> bool:
@@ -309,6 +310,12 @@ def _admitted(run: Run, verdict: Verdict) -> bool:
     if verdict.gate != "data":
         return False
     return run.admitted.get(verdict.span, "") == verdict.speaks_of.get("examples")
+
+
+def _let_in(run: Run, verdict: Verdict) -> str:
+    """Return who let a refused span in and why, and what the gate had said."""
+    one = admissions.admissions(run.pipeline)[verdict.span, verdict.speaks_of["examples"]]
+    return f"let in by {one.by}: {one.because} ({verdict.reason})"
 
 
 def _record(

@@ -59,7 +59,7 @@ class Chain:
             passed = found[span]
             if isinstance(passed, Rehearsal) and span in due and "train" not in runs.steps(passed):
                 self.training.begin(passed)
-            told = passed.reason if isinstance(passed, Tried) else "data gate passed"
+            told = passed.reason if isinstance(passed, Tried) else _said(passed)
             left = (time.monotonic() - began) / n * (len(keys) - n)
             self.tell(span, told, n, len(keys), left)
         return found
@@ -97,6 +97,11 @@ class Chain:
         if done.outcome == "released":
             self.serving = done.model
         return done.model_copy(update={"seconds": round(time.monotonic() - began, 1)})
+
+
+def _said(run: Rehearsal) -> str:
+    """Return what the data gate said of the span of a run, or who let it in."""
+    return runs.steps(run)["validate_data"].message
 
 
 def _carry_out(run: Rehearsal, steps: Sequence[str]) -> Outcome | Halted:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -218,6 +219,9 @@ def test_an_admission_lets_the_refused_span_through_for_the_same_rows(house):
     assert run.id != first.id
     house.go(run, upto="validate_infra")
     assert set(plan.approval(house.spec, run).admitted) == {"2013-01-02"}
+    step = runs.steps(run)["validate_data"]
+    assert step.outcome == "passed"
+    assert re.fullmatch(r"let in by \S+: the storm was real \(data gate halted .*\)", step.message)
 
 
 def test_no_proof_when_the_baseline_moved_since_the_model_was_judged(house):
