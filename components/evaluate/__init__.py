@@ -78,7 +78,7 @@ def evaluate(
             if baseline:
                 spans = [e.manifest.span for e in examples]
                 evidence["changes"] = changes(spec, model, baseline, spans)
-            evidence["summary"] = _summary(spec.task, evidence)
+            evidence["summary"] = _summary(spec.task, evidence, checks)
         except Exception as problem:
             log.exception("the model gate could not measure")
             shutil.rmtree(result, ignore_errors=True)
@@ -167,15 +167,19 @@ def _largest(judging: Population, figures: Mapping[Any, Mapping[str, Any]]) -> l
     ]
 
 
-def _summary(task: Task, evidence: Mapping[str, Any]) -> str:
+def _summary(task: Task, evidence: Mapping[str, Any], checks: Sequence[Check]) -> str:
     """Return the one line that a driver prints."""
+    bounds = [check for check in checks if "bound" in check.values]
+    small = sum(bool(check.values["underpowered"]) for check in bounds)
+    hold = sum(check.status is Status.PASSED for check in bounds)
     metric, title = HEADLINE[task]
     told = f"{title} {_short(evidence['metrics'][metric])}"
     if "baseline_metrics" in evidence:
         told += f" (baseline {_short(evidence['baseline_metrics'][metric])})"
     return (
         f"{told} on {evidence['examples']:,} examples of {evidence['spans']} spans, "
-        f"{evidence['slices_in_all']} slices"
+        f"{evidence['slices_in_all']} slices; {hold} of {len(bounds)} bounds hold"
+        + (f", {small} are of too few rows to tell" if small else "")
     )
 
 

@@ -145,7 +145,8 @@ class TestACandidateThatIsGoodEnough:
         assert evidence["computed_by"] == "TFMA on counts"
         auc = evidence["metrics"]["auc"]
         assert kept.facts["summary"] == (
-            f"AUC {auc:.3f} (baseline {auc:.3f}) on 570 examples of 3 spans, 6 slices"
+            f"AUC {auc:.3f} (baseline {auc:.3f}) on 570 examples of 3 spans, 6 slices; "
+            "1 of 1 bounds hold"
         )
         assert len(tfma.load_eval_result(str(kept.file(RESULT))).slicing_metrics) == 7
         assert tfma.load_validation_result(str(kept.file(RESULT))).validation_ok
