@@ -21,7 +21,9 @@ NOTHING_ELSE: Json = {
 
 def routes(first: str) -> Json:
     """Return the routes of REST and gRPC to a colour, and to the others when it fails."""
-    grpc = [_route(path, f"{first}_or_other_grpc", "unavailable,") for path in GRPC_PATHS]
+    # Cancelled: what a server says of the requests that it leaves unanswered when it goes.
+    more = "unavailable,cancelled,"
+    grpc = [_route(path, f"{first}_or_other_grpc", more) for path in GRPC_PATHS]
     rest = _route(REST_PATH, f"{first}_or_other_rest", "")
     host = {"name": "all", "domains": ["*"], "routes": [*grpc, rest, NOTHING_ELSE]}
     return {
